@@ -1,0 +1,15 @@
+//! `podunit check`.
+
+use std::process::ExitCode;
+
+/// (written by its owner)
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from being done.
+pub fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not here yet")
+}

@@ -1,0 +1,20 @@
+//! `podunit generate`.
+
+use std::process::ExitCode;
+
+/// (written by its owner)
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from being done.
+pub fn run(_arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not here yet")
+}
+
+/// Runs as a systemd generator (systemd.generator(7)).
+pub fn as_systemd_generator(_arguments: &[std::ffi::OsString]) -> ExitCode {
+    ExitCode::FAILURE
+}

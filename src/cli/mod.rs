@@ -1,0 +1,82 @@
+//! What a user types. One file for each command; [`output`] does all printing to standard output.
+
+pub mod check;
+pub mod exec;
+pub mod generate;
+pub mod image;
+pub mod infra;
+pub mod inspect;
+pub mod kill;
+pub mod logs;
+pub mod member;
+pub mod output;
+pub mod ps;
+pub mod reload;
+pub mod status;
+
+use crate::model::Paths;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit status of a command that could not do what was asked.
+pub const FAILURE: u8 = 1;
+/// Exit status of a command line that makes no sense (clap's own).
+pub const USAGE: u8 = 2;
+
+/// Pods as plain systemd units.
+#[derive(Debug, Parser)]
+#[command(name = "podunit", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Generate(generate::Arguments),
+    Check(check::Arguments),
+    Ps(ps::Arguments),
+    Status(status::Arguments),
+    Exec(exec::Arguments),
+    Logs(logs::Arguments),
+    Kill(kill::Arguments),
+    Reload(reload::Arguments),
+    Inspect(inspect::Arguments),
+    #[command(subcommand)]
+    Image(image::Command),
+    /// Steps of a pod's infra unit; systemd calls them.
+    #[command(subcommand, hide = true)]
+    Infra(infra::Command),
+    /// Steps of a member's unit; systemd calls them.
+    #[command(subcommand, hide = true)]
+    Member(member::Command),
+}
+
+/// Runs the command that `arguments` name; the first is the name the program was called by.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let called_as = arguments.first().map(Path::new).and_then(Path::file_name);
+    if called_as.is_some_and(|name| name == "podunit-generator") {
+        return generate::as_systemd_generator(&arguments[1..]);
+    }
+    let paths = Paths::default();
+    let result = match Arguments::parse_from(arguments).command {
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Ps(arguments) => ps::run(&arguments, &paths),
+        Command::Status(arguments) => status::run(&arguments, &paths),
+        Command::Exec(arguments) => exec::run(&arguments, &paths),
+        Command::Logs(arguments) => logs::run(&arguments, &paths),
+        Command::Kill(arguments) => kill::run(&arguments, &paths),
+        Command::Reload(arguments) => reload::run(&arguments, &paths),
+        Command::Inspect(arguments) => inspect::run(&arguments, &paths),
+        Command::Image(command) => image::run(&command, &paths),
+        Command::Infra(command) => infra::run(&command, &paths),
+        Command::Member(command) => member::run(&command, &paths),
+    };
+    result.unwrap_or_else(|error| {
+        output::error(&error);
+        ExitCode::from(FAILURE)
+    })
+}

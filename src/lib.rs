@@ -1,0 +1,43 @@
+//! podunit turns pod definitions into plain systemd units.
+//!
+//! Data takes one way through the house:
+//!
+//! ```text
+//! *.pod *.container ── unitfile ── definition ──▶ model ──▶ generate ──▶ units + compiled pod (JSON)
+//!                                                                            │ systemd starts
+//!                       pod-X.service         supervise ◀── reads the compiled pod
+//!                       pod-X-infra.service   infra, network ──▶ podunit-pause
+//!                       pod-X-a.service       image, member ──▶ crun ──▶ the container's own process
+//! ```
+//!
+//! | module | owns | may use |
+//! | --- | --- | --- |
+//! | [`unitfile`] | systemd's file syntax, knowing nothing of pods | nothing of ours |
+//! | [`diagnostic`] | a problem with a place, and how it is shown | nothing of ours |
+//! | [`sys`] | the only unsafe code: fork, namespaces, mounts, directory fds | nothing of ours |
+//! | [`model`] | the resolved, validated pod: plain data | nothing of ours |
+//! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
+//! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |
+//! | [`infra`] | the namespaces of a pod | `unitfile` `model` `sys` |
+//! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
+//! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
+//! | [`member`] | one container, until it is ready and systemd's | `unitfile` `model` `sys` `systemd` |
+//! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
+//! | [`supervise`] | the running pod | `model` `sys` `systemd` |
+//! | [`cli`] | commands; ties the others | everything |
+//!
+//! `tests/house.rs` holds the arrows.
+
+pub mod cli;
+pub mod definition;
+pub mod diagnostic;
+pub mod generate;
+pub mod image;
+pub mod infra;
+pub mod member;
+pub mod model;
+pub mod network;
+pub mod supervise;
+pub mod sys;
+pub mod systemd;
+pub mod unitfile;

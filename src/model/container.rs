@@ -1,0 +1,111 @@
+//! One member container of a pod.
+
+use super::{MemberName, Passthrough, Signal, SignalMap, duration};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A member of a pod. Strings hold `%` specifiers unexpanded (see [`super::Pod`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// Name within the pod.
+    pub name: MemberName,
+    /// The file that defines it, under the root of the running system.
+    pub source: PathBuf,
+    /// What the root file system is made of.
+    pub image: ImageSource,
+    /// The line of `Exec=` as written (one line, still quoted): arguments that replace the image's command.
+    /// Split, unquoted and expanded (`$`, `%`) by the launcher, with systemd's rules.
+    pub exec: Option<String>,
+    /// `Entrypoint=`: replaces the image's entry point. An empty list clears it; `None` keeps the image's.
+    pub entrypoint: Option<Vec<String>>,
+    /// `Environment=`, in the order written, a later value for a name standing in the place of the earlier.
+    /// `None` as value takes the launcher's own.
+    pub environment: Vec<(String, Option<String>)>,
+    /// `EnvironmentFile=`, absolute, in order. A leading `-` was split off into `optional`.
+    pub environment_files: Vec<EnvironmentFile>,
+    /// `User=`: `user`, `uid`, `user:group` or `uid:gid`; the image's if absent.
+    pub user: Option<String>,
+    /// `WorkingDir=`: absolute path in the container.
+    pub working_dir: Option<String>,
+    /// `Volume=` of a path of the host.
+    pub binds: Vec<Bind>,
+    /// `Tmpfs=`.
+    pub tmpfs: Vec<Tmpfs>,
+    /// `ReadOnly=`: the root file system cannot be written.
+    pub read_only: bool,
+    /// `AddCapability=` in upper case with `CAP_`, or `ALL`.
+    pub add_capabilities: Vec<String>,
+    /// `DropCapability=` in upper case with `CAP_`, or `ALL`. Applied before the added ones.
+    pub drop_capabilities: Vec<String>,
+    /// `StopSignal=`; the image's if absent, and SIGTERM if it has none.
+    pub stop_signal: Option<Signal>,
+    /// `StopTimeout=`: from the stop signal to SIGKILL.
+    #[serde(with = "duration")]
+    pub stop_timeout: Duration,
+    /// `ReloadSignal=`: what a reload sends to the main process; a member without it has no reload.
+    pub reload_signal: Option<Signal>,
+    /// `SignalMap=`: what signals sent to the pod become for this member.
+    pub signal_map: SignalMap,
+    /// `Notify=`: when the member counts as ready.
+    pub ready: Ready,
+    /// `Label=`.
+    pub labels: BTreeMap<String, String>,
+    /// `[Unit]`, `[Service]` and `[Install]` of the member.
+    pub units: Passthrough,
+}
+
+/// What a container's root file system is made of. Exactly one of `Image=` and `Rootfs=`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageSource {
+    /// A reference such as `docker.io/library/nginx`.
+    Image(String),
+    /// A directory of the host.
+    Rootfs(String),
+}
+
+/// A file of `NAME=value` lines (systemd.exec(5), `EnvironmentFile=`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentFile {
+    /// Absolute path on the host.
+    pub path: String,
+    /// Whether a missing file is no error.
+    pub optional: bool,
+}
+
+/// A directory or file of the host in the container (`Volume=SOURCE:TARGET[:OPTIONS]`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// Absolute path on the host.
+    pub source: String,
+    /// Absolute path in the container.
+    pub target: String,
+    /// Options as podman-run(1) has them: `ro` `rw` `nosuid` `nodev` `noexec` `rprivate` `rshared` … The reader
+    /// has checked that each is known.
+    pub options: Vec<String>,
+}
+
+/// A tmpfs in the container (`Tmpfs=TARGET[:OPTIONS]`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tmpfs {
+    /// Absolute path in the container.
+    pub target: String,
+    /// Mount options such as `size=64m` or `mode=1777`; checked by the reader.
+    pub options: Vec<String>,
+}
+
+/// When a member counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ready {
+    /// As soon as its process runs.
+    Started,
+    /// When its process sends `READY=1` (`Notify=true`, sd_notify(3)).
+    Notify,
+}

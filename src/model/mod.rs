@@ -1,0 +1,23 @@
+//! The resolved, validated pod: plain data that can be written as JSON and read again. No I/O.
+//!
+//! What [`crate::definition`] makes, [`crate::generate`] turns into units and stores beside them as the
+//! *compiled pod* (`pod-X.json`); everything of a running pod reads that file, never the definition.
+
+pub mod container;
+pub mod duration;
+pub mod image;
+pub mod name;
+pub mod paths;
+pub mod pod;
+pub mod port;
+pub mod settings;
+pub mod signal;
+
+pub use container::{Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs};
+pub use image::{ImageConfig, UnpackedImage};
+pub use name::{MemberName, PodName};
+pub use paths::Paths;
+pub use pod::{Directive, Network, Passthrough, Pod, SCHEMA_VERSION, Share};
+pub use port::{PortMapping, Protocol};
+pub use settings::Settings;
+pub use signal::{Signal, SignalMap};

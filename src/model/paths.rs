@@ -1,0 +1,195 @@
+//! Where things are, under a root that is passed in. Nothing else in the house spells these paths.
+
+use super::{MemberName, PodName};
+use std::path::{Path, PathBuf};
+
+/// The file tree of a system: `/` on a running host, a folder in tests and package builds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self::new("/")
+    }
+}
+
+impl Paths {
+    /// The tree under `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The root itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// An absolute path of the running system, under the root.
+    pub fn under(&self, absolute: impl AsRef<Path>) -> PathBuf {
+        let path = absolute.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Folders of definitions, the first wins by file name.
+    pub fn definition_dirs(&self) -> [PathBuf; 4] {
+        ["/etc/podunit", "/run/podunit/definitions", "/usr/local/share/podunit", "/usr/share/podunit"]
+            .map(|dir| self.under(dir))
+    }
+
+    /// The host's settings, the first that exists.
+    pub fn settings_files(&self) -> [PathBuf; 2] {
+        ["/etc/podunit/podunit.conf", "/usr/share/podunit/podunit.conf"].map(|file| self.under(file))
+    }
+
+    /// Folders of unit files in systemd's order (systemd.unit(5)): where a unit, and a compiled pod beside it, is
+    /// looked for.
+    pub fn unit_dirs(&self) -> [PathBuf; 8] {
+        [
+            "/etc/systemd/system",
+            "/run/systemd/system",
+            "/run/systemd/generator.early",
+            "/run/systemd/generator",
+            "/usr/local/lib/systemd/system",
+            "/usr/lib/systemd/system",
+            "/lib/systemd/system",
+            "/run/systemd/generator.late",
+        ]
+        .map(|dir| self.under(dir))
+    }
+
+    /// `/run/podunit`: what is gone at reboot.
+    pub fn run(&self) -> PathBuf {
+        self.under("/run/podunit")
+    }
+
+    /// State that all pods share: the address book. A name with a dot cannot be a pod's.
+    pub fn run_network(&self) -> PathBuf {
+        self.run().join(".network")
+    }
+
+    /// Everything of one running pod.
+    pub fn pod(&self, pod: &PodName) -> PodPaths {
+        PodPaths { dir: self.run().join(pod.as_str()) }
+    }
+
+    /// `/var/lib/podunit/images`: blobs, references, unpacked layers.
+    pub fn image_store(&self) -> PathBuf {
+        self.under("/var/lib/podunit/images")
+    }
+
+    /// The writable layer of a member, on disk (`upper` and `work` of its overlay).
+    pub fn writable_layer(&self, pod: &PodName, member: &MemberName) -> PathBuf {
+        self.under("/var/lib/podunit/containers").join(pod.as_str()).join(member.as_str())
+    }
+}
+
+/// `/run/podunit/X`: the state of a running pod. Made by infra, mode 0700.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodPaths {
+    dir: PathBuf,
+}
+
+impl PodPaths {
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The compiled pod that this pod was started with (0600).
+    pub fn compiled(&self) -> PathBuf {
+        self.dir.join("pod.json")
+    }
+
+    /// Copies of the pod's unit files as they were at the start.
+    pub fn units(&self) -> PathBuf {
+        self.dir.join("units")
+    }
+
+    /// Pins of the shared namespaces: `net`, `ipc`, `uts`, `pid`. Exists exactly while infra is up.
+    pub fn namespaces(&self) -> PathBuf {
+        self.dir.join("ns")
+    }
+
+    /// What netavark was asked for, so that the same can be torn down.
+    pub fn network(&self) -> PathBuf {
+        self.dir.join("network.json")
+    }
+
+    /// `hosts`, `resolv.conf` and `hostname` for the members.
+    pub fn etc(&self) -> PathBuf {
+        self.dir.join("etc")
+    }
+
+    /// The tmpfs that is every member's `/dev/shm`, where IPC is shared.
+    pub fn shm(&self) -> PathBuf {
+        self.dir.join("shm")
+    }
+
+    /// A bind mount of its own, made private by each launcher in its own mount namespace: the place where a
+    /// member's overlay is mounted without reaching the host.
+    pub fn root(&self) -> PathBuf {
+        self.dir.join("root")
+    }
+
+    /// The folder where the OCI runtime keeps its state (`crun --root`).
+    pub fn runtime_state(&self) -> PathBuf {
+        self.dir.join("runtime")
+    }
+
+    /// Everything of one member.
+    pub fn member(&self, member: &MemberName) -> MemberPaths {
+        MemberPaths { dir: self.dir.join("members").join(member.as_str()) }
+    }
+}
+
+/// `/run/podunit/X/members/a`. The folder, the FIFOs and the notify folder are made by infra for every member and
+/// stay until the pod is stopped, so that whoever comes later finds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberPaths {
+    dir: PathBuf,
+}
+
+impl MemberPaths {
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The OCI bundle: `config.json`.
+    pub fn bundle(&self) -> PathBuf {
+        self.dir.join("bundle")
+    }
+
+    /// FIFO that is the standard output of the member's process.
+    pub fn stdout(&self) -> PathBuf {
+        self.dir.join("stdout")
+    }
+
+    /// FIFO that is the standard error of the member's process.
+    pub fn stderr(&self) -> PathBuf {
+        self.dir.join("stderr")
+    }
+
+    /// The folder that a member with `Notify=true` sees as `/run/notify`.
+    pub fn notify_dir(&self) -> PathBuf {
+        self.dir.join("notify")
+    }
+
+    /// The socket in that folder, bound by the supervisor.
+    pub fn notify_socket(&self) -> PathBuf {
+        self.notify_dir().join("socket")
+    }
+
+    /// What is known of the image in use: [`super::UnpackedImage::digest`] on the first line, the reference on the
+    /// second. Exists while the member may hold the image.
+    pub fn image(&self) -> PathBuf {
+        self.dir.join("image")
+    }
+
+    /// The process ID of the container's own process, as the OCI runtime wrote it.
+    pub fn pid_file(&self) -> PathBuf {
+        self.dir.join("pid")
+    }
+}

@@ -1,0 +1,119 @@
+//! A pod as a whole.
+
+use super::{Container, PodName, PortMapping, duration};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Version of the compiled pod's schema. A reader refuses a version that it does not know, in words.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The compiled pod: everything a definition says, resolved and checked.
+///
+/// Strings that a user wrote (`Exec=`, `Environment=`, paths …) are kept as written, unquoted but with their
+/// `%` specifiers: these are expanded by the program that uses them, on the host where the pod runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pod {
+    /// [`SCHEMA_VERSION`].
+    pub version: u32,
+    /// Name of the pod.
+    pub name: PodName,
+    /// The definition this was read from, under the root of the running system.
+    pub source: PathBuf,
+    /// Namespaces that the members share (`Share=`).
+    pub share: Share,
+    /// Host name in the pod (`HostName=`); the pod's name if absent.
+    pub hostname: Option<String>,
+    /// Network of the pod (`Network=`).
+    pub network: Network,
+    /// Published ports (`PublishPort=`), the pod's own first, then those hoisted from members.
+    pub ports: Vec<PortMapping>,
+    /// Size of the pod's `/dev/shm` in bytes.
+    pub shm_size: u64,
+    /// Labels of the pod (`Label=`).
+    pub labels: BTreeMap<String, String>,
+    /// How long the pod may take until it is ready, from `TimeoutStartSec=` in the pod's `[Service]`. `None`
+    /// is no limit.
+    #[serde(with = "duration::optional")]
+    pub start_timeout: Option<Duration>,
+    /// Members, sorted by name.
+    pub members: Vec<Container>,
+    /// `[Unit]`, `[Service]` and `[Install]` of the pod.
+    pub units: Passthrough,
+}
+
+impl Pod {
+    /// The member with this name.
+    pub fn member(&self, name: &str) -> Option<&Container> {
+        self.members.iter().find(|member| member.name.as_str() == name)
+    }
+
+    /// The host name that processes of the pod see.
+    pub fn hostname(&self) -> &str {
+        self.hostname.as_deref().unwrap_or(self.name.as_str())
+    }
+
+    /// Names of all units of the pod but the slice: supervisor, infra, members.
+    pub fn service_units(&self) -> Vec<String> {
+        let mut units = vec![self.name.unit(), self.name.infra_unit()];
+        units.extend(self.members.iter().map(|member| self.name.member_unit(&member.name)));
+        units
+    }
+}
+
+/// Which namespaces the members share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// Network: interfaces, addresses, ports, abstract sockets.
+    pub net: bool,
+    /// System V IPC, POSIX message queues and `/dev/shm`.
+    pub ipc: bool,
+    /// Host name.
+    pub uts: bool,
+    /// Process IDs; the pod then has a PID 1 of its own.
+    pub pid: bool,
+}
+
+impl Default for Share {
+    /// Podman's default: everything but process IDs.
+    fn default() -> Self {
+        Self { net: true, ipc: true, uts: true, pid: false }
+    }
+}
+
+/// The network of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// A network namespace with nothing but loopback (`Network=none`).
+    None,
+    /// The host's network namespace (`Network=host`).
+    Host,
+    /// The default bridge (`Network=bridge`, or nothing).
+    Bridge,
+}
+
+/// One `Key=value` of a section that is passed on to systemd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directive {
+    /// The key, such as `After`.
+    pub key: String,
+    /// The value as systemd would read it: one line, comments and continuations taken out.
+    pub value: String,
+}
+
+/// Sections that systemd owns, in the order in which they were written, re-serialised by the generator.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// `[Unit]`
+    pub unit: Vec<Directive>,
+    /// `[Service]`
+    pub service: Vec<Directive>,
+    /// `[Install]`
+    pub install: Vec<Directive>,
+}

@@ -1,0 +1,155 @@
+//! The host's settings, `podunit.conf`.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+/// What an administrator sets for all pods of a host (podunit.conf(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `[Engine] runtime=`: the OCI runtime, a name searched in the usual places or an absolute path.
+    pub runtime: PathBuf,
+    /// `[Network] interface=`: name of the default bridge.
+    pub bridge: String,
+    /// `[Network] subnet=`: addresses of the default bridge; the first is the bridge's own.
+    pub subnet: (Ipv4Addr, u8),
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            runtime: PathBuf::from("crun"),
+            bridge: "podunit0".to_owned(),
+            subnet: (Ipv4Addr::new(10, 90, 0, 0), 16),
+        }
+    }
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is not an INI file.
+    #[error("podunit.conf:{line}:{column}: {message}")]
+    Syntax {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The section or key does not exist.
+    #[error("podunit.conf: [{section}] {key}= is not a setting")]
+    Unknown {
+        /// Section.
+        section: String,
+        /// Key.
+        key: String,
+    },
+    /// The value does not fit the key.
+    #[error("podunit.conf: [{section}] {key}={value}: {expected}")]
+    Value {
+        /// Section.
+        section: &'static str,
+        /// Key.
+        key: &'static str,
+        /// Value as written.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+impl Settings {
+    /// Reads the text of `podunit.conf`.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn parse(text: &str) -> Result<Self, SettingsError> {
+        let ini = ini::Ini::load_from_str(text).map_err(|error| SettingsError::Syntax {
+            line: error.line,
+            column: error.col,
+            message: error.msg.into_owned(),
+        })?;
+        let mut settings = Self::default();
+        for (section, properties) in ini.iter() {
+            for (key, value) in properties.iter() {
+                match (section.unwrap_or_default(), key) {
+                    ("Engine", "runtime") => settings.runtime = runtime(value)?,
+                    ("Network", "interface") => settings.bridge = interface(value)?,
+                    ("Network", "subnet") => settings.subnet = subnet(value)?,
+                    (section, key) => {
+                        return Err(SettingsError::Unknown { section: section.to_owned(), key: key.to_owned() });
+                    }
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+fn runtime(value: &str) -> Result<PathBuf, SettingsError> {
+    if value.is_empty() || (value.contains('/') && !value.starts_with('/')) {
+        return Err(SettingsError::Value {
+            section: "Engine",
+            key: "runtime",
+            value: value.to_owned(),
+            expected: "write the name of a program or an absolute path",
+        });
+    }
+    Ok(PathBuf::from(value))
+}
+
+fn interface(value: &str) -> Result<String, SettingsError> {
+    let fits = (1..=15).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !value.starts_with('.');
+    if !fits {
+        return Err(SettingsError::Value {
+            section: "Network",
+            key: "interface",
+            value: value.to_owned(),
+            expected: "the name of an interface has 1 to 15 letters, digits, `-`, `_` or `.`",
+        });
+    }
+    Ok(value.to_owned())
+}
+
+fn subnet(value: &str) -> Result<(Ipv4Addr, u8), SettingsError> {
+    let error = || SettingsError::Value {
+        section: "Network",
+        key: "subnet",
+        value: value.to_owned(),
+        expected: "write a network such as 10.90.0.0/16, with a prefix from 8 to 29 and no host bits",
+    };
+    let (address, prefix) = value.split_once('/').ok_or_else(error)?;
+    let address: Ipv4Addr = address.parse().map_err(|_| error())?;
+    let prefix: u8 = prefix.parse().map_err(|_| error())?;
+    let fits = (8..=29).contains(&prefix) && u32::from(address) & (u32::MAX >> prefix) == 0;
+    fits.then_some((address, prefix)).ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Settings::parse(""), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn settings_are_read_and_checked() {
+        let read = Settings::parse("[Engine]\nruntime=/usr/bin/runc\n[Network]\nsubnet=10.1.0.0/24\n").unwrap();
+        assert_eq!(read.runtime, PathBuf::from("/usr/bin/runc"));
+        assert_eq!(read.subnet, (Ipv4Addr::new(10, 1, 0, 0), 24));
+        for bad in [
+            "[Engine]\nrumtime=crun\n",
+            "[Engine]\nruntime=bin/crun\n",
+            "[Network]\nsubnet=10.1.0.1/24\n",
+            "[Network]\nsubnet=10.1.0.0/33\n",
+            "[Network]\ninterface=a-name-that-is-too-long\n",
+        ] {
+            assert!(Settings::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

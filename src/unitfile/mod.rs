@@ -1,0 +1,75 @@
+//! systemd's unit-file syntax (systemd.syntax(7)), knowing nothing of pods.
+//!
+//! [`parse`](parse::parse) reads a file into sections and assignments that know where they stand;
+//! [`words`] splits and quotes values; [`specifier`] expands `%`; [`write`] is the one way in which a unit file is
+//! written. All of it is pure: no file is opened here.
+
+pub mod parse;
+pub mod specifier;
+pub mod value;
+pub mod words;
+pub mod write;
+
+/// Bytes `start..end` of a file's text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A file as read: its sections in the order in which they stand, repeated ones not merged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {
+    /// Sections.
+    pub sections: Vec<Section>,
+}
+
+/// `[name]` and what follows until the next header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The text between the brackets.
+    pub name: String,
+    /// Where that text stands.
+    pub span: Span,
+    /// Assignments in order.
+    pub assignments: Vec<Assignment>,
+}
+
+/// `key=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value as systemd sees it: continuations joined by one blank, comment lines within them left out, blanks
+    /// at both ends cut.
+    pub value: String,
+    /// Where the value stands, from its first to its last byte; empty, behind the `=`, for an empty value.
+    pub value_span: Span,
+    /// Pieces of `value` that stand together in the file: (offset in `value`, offset in the file), ascending.
+    pub pieces: Vec<(usize, usize)>,
+}
+
+impl Assignment {
+    /// Where bytes `start..end` of the value stand in the file.
+    pub fn span_of(&self, start: usize, end: usize) -> Span {
+        let place = |offset: usize| {
+            let piece = self.pieces.iter().rev().find(|(from, _)| *from <= offset);
+            piece.map_or(self.value_span.start, |(from, at)| at + (offset - from))
+        };
+        let last = end.max(start + 1) - 1;
+        Span { start: place(start), end: if end > start { place(last) + 1 } else { place(start) } }
+    }
+}
+
+/// A line that systemd could not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where.
+    pub span: Span,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}

@@ -1,0 +1,1 @@
+//! `%` specifiers (systemd.unit(5)).

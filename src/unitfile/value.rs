@@ -1,0 +1,1 @@
+//! Values with a grammar of their own: booleans, time spans, sizes.

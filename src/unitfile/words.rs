@@ -1,0 +1,1 @@
+//! Words of a value: splitting, unquoting, quoting, and `$` expansion of command lines.

@@ -1,0 +1,1 @@
+//! The one way in which a unit file is written.
