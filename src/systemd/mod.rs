@@ -1,1 +1,3 @@
-//! systemd
+//! All conversation with systemd: the manager over D-Bus, and sd_notify(3) both ways.
+
+pub mod notify;
