@@ -34,13 +34,8 @@ impl Paths {
 
     /// Folders of definitions, the first wins by file name.
     pub fn definition_dirs(&self) -> [PathBuf; 4] {
-        [
-            "/etc/podunit",
-            "/run/podunit/definitions",
-            "/usr/local/share/podunit",
-            "/usr/share/podunit",
-        ]
-        .map(|dir| self.under(dir))
+        ["/etc/podunit", "/run/podunit/definitions", "/usr/local/share/podunit", "/usr/share/podunit"]
+            .map(|dir| self.under(dir))
     }
 
     /// The host's settings, the first that exists.
@@ -76,9 +71,7 @@ impl Paths {
 
     /// Everything of one running pod.
     pub fn pod(&self, pod: &PodName) -> PodPaths {
-        PodPaths {
-            dir: self.run().join(pod.as_str()),
-        }
+        PodPaths { dir: self.run().join(pod.as_str()) }
     }
 
     /// `/var/lib/podunit/images`: blobs, references, unpacked layers.
@@ -88,9 +81,7 @@ impl Paths {
 
     /// The writable layer of a member, on disk (`upper` and `work` of its overlay).
     pub fn writable_layer(&self, pod: &PodName, member: &MemberName) -> PathBuf {
-        self.under("/var/lib/podunit/containers")
-            .join(pod.as_str())
-            .join(member.as_str())
+        self.under("/var/lib/podunit/containers").join(pod.as_str()).join(member.as_str())
     }
 }
 
@@ -149,9 +140,7 @@ impl PodPaths {
 
     /// Everything of one member.
     pub fn member(&self, member: &MemberName) -> MemberPaths {
-        MemberPaths {
-            dir: self.dir.join("members").join(member.as_str()),
-        }
+        MemberPaths { dir: self.dir.join("members").join(member.as_str()) }
     }
 }
 

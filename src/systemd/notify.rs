@@ -35,34 +35,20 @@ pub fn barrier() -> io::Result<()> {
     // systemd closes its copy of the write end when it comes to this message: that is the answer.
     let mut fds = [PollFd::new(read.as_fd(), PollFlags::empty())];
     match nix::poll::poll(&mut fds, PollTimeout::from(BARRIER_TIMEOUT_MS))? {
-        0 => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "systemd did not answer a notification barrier",
-        )),
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "systemd did not answer a notification barrier")),
         _ => Ok(()),
     }
 }
 
 fn send_with(fields: &[&str], fds: &[RawFd]) -> io::Result<()> {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-        return Ok(());
-    };
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
     let address = match path.as_bytes().strip_prefix(b"@") {
         Some(name) => UnixAddr::new_abstract(name)?,
         None => UnixAddr::new(path.as_bytes())?,
     };
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     let text = fields.join("\n");
-    let control: &[ControlMessage<'_>] = if fds.is_empty() {
-        &[]
-    } else {
-        &[ControlMessage::ScmRights(fds)]
-    };
+    let control: &[ControlMessage<'_>] = if fds.is_empty() { &[] } else { &[ControlMessage::ScmRights(fds)] };
     let sent = sendmsg(
         socket.as_raw_fd(),
         &[IoSlice::new(text.as_bytes())],

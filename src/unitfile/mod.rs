@@ -61,14 +61,7 @@ impl Assignment {
             piece.map_or(self.value_span.start, |(from, at)| at + (offset - from))
         };
         let last = end.max(start + 1) - 1;
-        Span {
-            start: place(start),
-            end: if end > start {
-                place(last) + 1
-            } else {
-                place(start)
-            },
-        }
+        Span { start: place(start), end: if end > start { place(last) + 1 } else { place(start) } }
     }
 }
 
