@@ -45,8 +45,8 @@ pub struct Assignment {
     pub key: String,
     /// Where the key stands.
     pub key_span: Span,
-    /// The value as systemd sees it: continuations joined by one blank, comment lines within them left out, blanks
-    /// at both ends cut.
+    /// The value as systemd sees it: a backslash that continues the line has become a blank (blanks at the beginning
+    /// of the next line stay), comment lines in between are left out, blanks at both ends are cut.
     pub value: String,
     /// Where the value stands, from its first to its last byte; empty, behind the `=`, for an empty value.
     pub value_span: Span,

@@ -219,3 +219,263 @@ fn is_word(text: &str, others: &[u8]) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::unitfile::parse::parse;
+    use crate::unitfile::value::{format_time_span, parse_time_span};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn write(directive: impl FnOnce(&mut UnitWriter)) -> Result<String, WriteError> {
+        let mut unit = UnitWriter::new("h");
+        unit.section("S");
+        directive(&mut unit);
+        let text = unit.finish()?;
+        Ok(text.strip_prefix("# h\n\n[S]\n").unwrap().to_owned())
+    }
+
+    fn exec(words: &[&str]) -> Result<String, WriteError> {
+        write(|unit| {
+            unit.exec("K", words);
+        })
+    }
+
+    #[test]
+    fn each_kind_has_its_rule() {
+        let text = write(|unit| {
+            unit.token("KillSignal", "SIGRTMIN+3")
+                .text("Description", "100% \"a\" \\ $B; #")
+                .units("After", &["a@b.service", "pods-a\\x2db.slice"])
+                .units("Before", &[] as &[&str])
+                .path("WorkingDirectory", Path::new("/a b/100%/\\x"))
+                .time("TimeoutStopSec", TimeSpan::Finite(Duration::from_millis(1500)))
+                .time("TimeoutStartSec", TimeSpan::Infinite)
+                .passthrough("Environment", "\"A=%n b\" C=\\x41\t$D");
+        });
+        let expected = "KillSignal=SIGRTMIN+3\n\
+            Description=100%% \"a\" \\ $B; #\n\
+            After=a@b.service pods-a\\x2db.slice\n\
+            WorkingDirectory=/a b/100%%/\\x\n\
+            TimeoutStopSec=1s 500ms\n\
+            TimeoutStartSec=infinity\n\
+            Environment=\"A=%n b\" C=\\x41\t$D\n";
+        assert_eq!(text.unwrap(), expected);
+    }
+
+    #[test]
+    fn command_lines() {
+        let words = [
+            "/usr/bin/100%",
+            "",
+            ";",
+            "a;b",
+            "$A",
+            "${B}",
+            "%n",
+            "x y",
+            "+z",
+            "\\",
+            "\n",
+        ];
+        let expected = r#"K=/usr/bin/100%% "" ";" a;b $$A $${B} %%n "x y" +z \\ \n"#;
+        assert_eq!(exec(&words).unwrap().trim_end(), expected);
+        let programs = [
+            "",
+            "sh",
+            "-/bin/sh",
+            "@/bin/sh",
+            "+/bin/sh",
+            "!!/bin/sh",
+            ":/bin/sh",
+            "|/bin/sh",
+        ];
+        let paths = [
+            "/bin/../sh",
+            "/bin//sh",
+            "/bin/",
+            "/a b",
+            "/a\"b",
+            "/$A",
+            "/a\\b",
+            "/a\n",
+        ];
+        for bad in programs.iter().chain(&paths) {
+            assert!(exec(&[bad]).is_err(), "{bad}");
+        }
+        assert!(exec(&[]).is_err());
+        assert!(exec(&["/bin/sh", "\0"]).is_err());
+    }
+
+    #[test]
+    fn what_would_be_another_unit_is_refused() {
+        let refused = |directive: &dyn Fn(&mut UnitWriter)| assert!(write(directive).is_err());
+        for bad in [
+            "a\nB=c",
+            "a\rB=c",
+            "a\0",
+            "a\\",
+            "a\\\\",
+            " a",
+            "a ",
+            "\t",
+            "a\u{1b}",
+            "a\u{2028}",
+            "a\u{202e}",
+        ] {
+            refused(&|unit| _ = unit.text("K", bad));
+            refused(&|unit| _ = unit.passthrough("K", bad));
+            refused(&|unit| _ = unit.token("K", bad));
+            refused(&|unit| _ = unit.path("K", Path::new(&format!("/{bad}"))).token("K", bad));
+            refused(&|unit| _ = unit.units("K", &[bad]));
+            refused(&|unit| _ = unit.section(bad));
+            refused(&|unit| _ = unit.text(bad, "a"));
+        }
+        for bad in ["", "a", "/a/", "/a/../b", "/./a", "//a", "~", "/a\\", "/a\n"] {
+            refused(&|unit| _ = unit.path("K", Path::new(bad)));
+        }
+        for bad in ["", "1K", "A-B", "A B", "A=", "#A", "[A]", "\u{c4}"] {
+            refused(&|unit| _ = unit.passthrough(bad, "a"));
+        }
+        for bad in ["", "a b", "%n", "$A", "\"a\"", "a;", "a=b", "\u{e4}"] {
+            refused(&|unit| _ = unit.token("K", bad));
+        }
+        refused(&|unit| _ = unit.passthrough("K", &"a".repeat(MAX_LINE)));
+        assert!(UnitWriter::new("a\n[S]").finish().is_err());
+        assert!(UnitWriter::new("a").text("K", "a").clone().finish().is_err());
+    }
+
+    #[test]
+    fn the_first_refusal_is_told() {
+        let error = write(|unit| _ = unit.text("A", "a\n").path("B", Path::new("b"))).unwrap_err();
+        assert_eq!((error.directive.as_str(), error.value.as_str()), ("A=", "a\n"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("`A=` with the value \"a\\n\" cannot be written"),
+            "{error}"
+        );
+    }
+
+    /// One directive that somebody wants in a unit.
+    #[derive(Debug, Clone)]
+    enum Wanted {
+        Token(String),
+        Text(String),
+        Units(Vec<String>),
+        Path(String),
+        Exec(Vec<String>),
+        Time(u64),
+        Passthrough(String),
+    }
+
+    impl Wanted {
+        fn write(&self, unit: &mut UnitWriter, key: &str) {
+            match self {
+                Self::Token(value) => unit.token(key, value),
+                Self::Text(value) => unit.text(key, value),
+                Self::Units(names) => unit.units(key, names),
+                Self::Path(path) => unit.path(key, Path::new(path)),
+                Self::Exec(words) => unit.exec(key, &words.iter().map(String::as_str).collect::<Vec<_>>()),
+                Self::Time(micros) => unit.time(key, TimeSpan::Finite(Duration::from_micros(*micros))),
+                Self::Passthrough(value) => unit.passthrough(key, value),
+            };
+        }
+
+        /// Whether `value`, read as systemd reads a directive of this kind, is what was wanted.
+        fn is(&self, value: &str) -> bool {
+            let expanded = |text: &str| specifier::expand(text, &|_| None).unwrap();
+            match self {
+                Self::Token(wanted) | Self::Passthrough(wanted) => value == wanted,
+                Self::Text(wanted) | Self::Path(wanted) => expanded(value) == *wanted,
+                Self::Units(wanted) => words::split_plain(value)
+                    .unwrap()
+                    .into_iter()
+                    .map(|word| word.text)
+                    .eq(wanted.iter().cloned()),
+                Self::Exec(wanted) => {
+                    let split = words::split(value).unwrap();
+                    let is_one_command = split.iter().all(|word| &value[word.start..word.end] != ";");
+                    let words: Vec<String> = split.iter().map(|word| expanded(&word.text)).collect();
+                    is_one_command && words::expand_variables(&words, &|_| None) == *wanted
+                }
+                Self::Time(micros) => {
+                    let wanted = Duration::from_micros(*micros);
+                    value == format_time_span(wanted)
+                        && parse_time_span(value) == Some(TimeSpan::Finite(wanted))
+                }
+            }
+        }
+    }
+
+    /// Hostile text: whatever means something to systemd, and anything else.
+    fn text() -> impl Strategy<Value = String> {
+        "([-@+:!|%$;#=\\[\\]{} \"'\\\\a]|[nix]|\n|\r|\t|\u{0}|\u{85}|\u{2028}|\u{202e}|\\PC|.){0,12}"
+    }
+
+    /// Text of which the writer takes more.
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![text(), "[-@+:!|%$;#=\\[\\]{} \"'\\\\a-d]{0,12}"]
+    }
+
+    fn wanted() -> impl Strategy<Value = Wanted> {
+        let path = "(/[-%$ \"'\\\\a.]{1,3}){1,3}";
+        let program = prop_oneof![3 => "(/[a-z%.-]{1,3}){1,2}", 1 => line()];
+        prop_oneof![
+            line().prop_map(Wanted::Token),
+            line().prop_map(Wanted::Text),
+            prop::collection::vec(
+                prop_oneof![4 => "[-a-c:_.\\\\@]{1,4}\\.(service|slice)", 1 => line()],
+                1..4
+            )
+            .prop_map(Wanted::Units),
+            prop_oneof![path.prop_map(|path| path), line()].prop_map(Wanted::Path),
+            (program, prop::collection::vec(line(), 0..4))
+                .prop_map(|(program, arguments)| Wanted::Exec([vec![program], arguments].concat())),
+            (0..u64::MAX).prop_map(Wanted::Time),
+            line().prop_map(Wanted::Passthrough),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
+        #[test]
+        fn a_unit_reads_back_as_what_was_wanted(
+            header in line(),
+            sections in prop::collection::vec(
+                ("[A-Z][a-z-]{0,3}", prop::collection::vec(("[A-Z][A-Za-z0-9]{0,3}", wanted()), 0..4)),
+                0..3,
+            ),
+        ) {
+            // What is refused leaves the unit as it was, so that the rest can still be compared.
+            let mut unit = UnitWriter::new(&header);
+            unit.error = None;
+            let mut expected = Vec::new();
+            for (name, directives) in &sections {
+                unit.section(name);
+                let mut taken = Vec::new();
+                for (key, wanted) in directives {
+                    wanted.write(&mut unit, key);
+                    if unit.error.take().is_none() {
+                        taken.push((key, wanted));
+                    }
+                }
+                expected.push((name, taken));
+            }
+            let text = unit.finish().unwrap();
+            let (file, errors) = parse(&text);
+            prop_assert_eq!(errors, []);
+            prop_assert_eq!(file.sections.len(), expected.len());
+            for (section, (name, directives)) in file.sections.iter().zip(expected) {
+                prop_assert_eq!(&section.name, name);
+                prop_assert_eq!(section.assignments.len(), directives.len(), "{}", text);
+                for (read, (key, wanted)) in section.assignments.iter().zip(directives) {
+                    prop_assert_eq!(&read.key, key);
+                    prop_assert!(wanted.is(&read.value), "{:?} became {:?}", wanted, read.value);
+                }
+            }
+        }
+    }
+}
