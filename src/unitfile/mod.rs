@@ -1,13 +1,16 @@
 //! systemd's unit-file syntax (systemd.syntax(7)), knowing nothing of pods.
 //!
 //! [`parse`](parse::parse) reads a file into sections and assignments that know where they stand;
-//! [`words`] splits and quotes values; [`specifier`] expands `%`; [`write`] is the one way in which a unit file is
+//! [`words`] splits and quotes values; [`specifier`] expands `%`; [`mod@write`] is the one way in which a unit file is
 //! written. All of it is pure: no file is opened here.
 
 pub mod name;
 pub mod parse;
+#[cfg(test)]
+mod round_trip;
 pub mod specifier;
 pub mod value;
+mod variable;
 pub mod words;
 pub mod write;
 

@@ -84,6 +84,8 @@ pub fn parse_time_span(text: &str) -> Option<TimeSpan> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let (number, behind) = Number::read(rest)?;
+        // systemd reads a signed number here.
+        i64::try_from(number.whole).ok()?;
         let unit_text = behind.trim_start_matches(BLANKS);
         let unit = TIME_UNITS.iter().find(|(name, _)| unit_text.starts_with(name));
         let (behind_unit, factor) = unit.map_or((unit_text, SECOND), |(name, factor)| {
@@ -267,7 +269,7 @@ mod tests {
             "5min-",
             "infinit",
             "infinity 1",
-            "18446744073709551615us",
+            "9223372036854775808us",
             "600000y",
             "99999999999999999999",
             "0x10",
