@@ -16,19 +16,21 @@
 //! | [`diagnostic`] | a problem with a place, and how it is shown | nothing of ours |
 //! | [`sys`] | the only unsafe code: fork, namespaces, mounts, directory fds | nothing of ours |
 //! | [`model`] | the resolved, validated pod: plain data | nothing of ours |
+//! | [`compiled`] | the compiled pod on disk: found by name, read, checked | `model` |
 //! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
 //! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |
-//! | [`infra`] | the namespaces of a pod | `unitfile` `model` `sys` |
+//! | [`infra`] | the namespaces of a pod | `compiled` `unitfile` `model` `sys` |
 //! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
 //! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
-//! | [`member`] | one container, until it is ready and systemd's | `unitfile` `model` `sys` `systemd` |
+//! | [`member`] | one container, until it is ready and systemd's | `compiled` `unitfile` `model` `sys` `systemd` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
-//! | [`supervise`] | the running pod | `model` `sys` `systemd` |
+//! | [`supervise`] | the running pod | `compiled` `infra` `model` `sys` `systemd` |
 //! | [`cli`] | commands; ties the others | everything |
 //!
 //! `tests/house.rs` holds the arrows.
 
 pub mod cli;
+pub mod compiled;
 pub mod definition;
 pub mod diagnostic;
 pub mod generate;

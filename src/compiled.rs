@@ -1,0 +1,223 @@
+//! Finding and reading compiled pods (`pod-X.json`), for every program that works on a pod by its name.
+
+use crate::model::{Paths, Pod, PodName, SCHEMA_VERSION};
+use rustix::fs::{Mode, OFlags};
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Largest compiled pod that is read, in bytes. Definitions end at 1 MiB; JSON makes them a few times longer.
+const LARGEST: u64 = 16 << 20;
+
+/// Why a pod's compiled form cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CompiledError {
+    /// No folder of unit files holds one, so the pod does not exist.
+    #[error(
+        "there is no pod `{pod}`: no folder of unit files holds {file}; `podunit check` says what is wrong with \
+         the definitions, and `systemctl daemon-reload` makes the units of a new one"
+    )]
+    Missing {
+        /// The pod that was asked for.
+        pod: PodName,
+        /// Its file name.
+        file: String,
+    },
+    /// The file is there and cannot be read.
+    #[error("{path}: cannot read the compiled pod")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what a compiled pod looks like.
+    #[error("{path}: this is not a compiled pod; `systemctl daemon-reload` makes it anew")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// Another release of podunit wrote it.
+    #[error(
+        "{path}: schema version {version}, but this podunit reads version {SCHEMA_VERSION}; \
+         `systemctl daemon-reload` makes it anew, a running pod needs the podunit it was started with"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version it says.
+        version: u32,
+    },
+    /// The file holds a pod of another name.
+    #[error("{path}: this is the compiled form of the pod `{name}`, not of the pod its name says")]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The name inside.
+        name: PodName,
+    },
+}
+
+/// The pod as systemd has it now: the first of [`Paths::unit_dirs`] that holds `pod-X.json`, and that file's path.
+/// The pod's unit files stand in the same folder.
+///
+/// # Errors
+/// There is none, or the first one cannot be used; a later one never stands in for a bad one.
+pub fn find(paths: &Paths, pod: &PodName) -> Result<(Pod, PathBuf), CompiledError> {
+    let file = pod.compiled_file();
+    for path in paths.unit_dirs().map(|dir| dir.join(&file)) {
+        if let Some(found) = read(&path, pod)? {
+            return Ok((found, path));
+        }
+    }
+    Err(CompiledError::Missing {
+        pod: pod.clone(),
+        file,
+    })
+}
+
+/// The pod as it was started, from `/run/podunit/X/pod.json`; a pod that does not run is looked up with [`find`].
+///
+/// # Errors
+/// Those of [`find`]. A copy that cannot be read is an error, never a reason to take another.
+pub fn running(paths: &Paths, pod: &PodName) -> Result<Pod, CompiledError> {
+    match read(&paths.pod(pod).compiled(), pod)? {
+        Some(found) => Ok(found),
+        None => find(paths, pod).map(|(found, _)| found),
+    }
+}
+
+fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
+    let text = match read_bounded(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(CompiledError::Unreadable {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    let found = parse(&text, path)?;
+    if found.name == *pod {
+        Ok(Some(found))
+    } else {
+        Err(CompiledError::Name {
+            path: path.to_owned(),
+            name: found.name,
+        })
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    // Non-blocking: a FIFO by that name must not hang whoever asks.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut text = Vec::with_capacity(usize::try_from(metadata.len().min(LARGEST)).unwrap_or(0));
+    file.take(LARGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("larger than {} MiB", LARGEST >> 20)));
+    }
+    Ok(text)
+}
+
+fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {
+    /// What every version of the schema has.
+    #[derive(Deserialize)]
+    struct Header {
+        version: u32,
+    }
+    let syntax = |source| CompiledError::Syntax {
+        path: path.to_owned(),
+        source,
+    };
+    // First alone: a later schema may have fields that this one refuses.
+    let Header { version } = serde_json::from_slice(text).map_err(syntax)?;
+    if version != SCHEMA_VERSION {
+        return Err(CompiledError::Version {
+            path: path.to_owned(),
+            version,
+        });
+    }
+    serde_json::from_slice(text).map_err(syntax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
+        "share":{"net":true,"ipc":true,"uts":true,"pid":false},"hostname":null,"network":"none","ports":[],
+        "shm_size":65536,"labels":{},"start_timeout":null,"members":[],
+        "units":{"unit":[],"service":[],"install":[]}}"#;
+
+    fn tree() -> (tempfile::TempDir, Paths, PodName) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        (dir, paths, PodName::new("web").unwrap())
+    }
+
+    fn put(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_first_folder_wins_and_a_running_pod_keeps_its_copy() {
+        let (_dir, paths, pod) = tree();
+        assert!(matches!(find(&paths, &pod), Err(CompiledError::Missing { .. })));
+        assert!(matches!(
+            running(&paths, &pod),
+            Err(CompiledError::Missing { .. })
+        ));
+        let vendor = paths.under("/usr/lib/systemd/system/pod-web.json");
+        put(&vendor, POD);
+        assert_eq!(find(&paths, &pod).unwrap().1, vendor);
+        let generated = paths.under("/run/systemd/generator/pod-web.json");
+        put(&generated, POD);
+        assert_eq!(find(&paths, &pod).unwrap().1, generated);
+        put(&paths.pod(&pod).compiled(), &POD.replace("65536", "4096"));
+        assert_eq!(running(&paths, &pod).unwrap().shm_size, 4096);
+    }
+
+    #[test]
+    fn what_is_no_compiled_pod_of_this_name_and_version_is_refused() {
+        let (_dir, paths, pod) = tree();
+        let file = paths.under("/etc/systemd/system/pod-web.json");
+        put(&paths.under("/usr/lib/systemd/system/pod-web.json"), POD);
+        put(&file, r#"{"version":2,"name":"web","news":1}"#);
+        assert!(matches!(
+            find(&paths, &pod),
+            Err(CompiledError::Version { version: 2, .. })
+        ));
+        put(&file, &POD.replace("\"web\"", "\"bew\""));
+        assert!(matches!(find(&paths, &pod), Err(CompiledError::Name { .. })));
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            &POD[..POD.len() - 1],
+            &POD.replacen('{', r#"{"x":1,"#, 1),
+        ] {
+            put(&file, bad);
+            assert!(
+                matches!(find(&paths, &pod), Err(CompiledError::Syntax { .. })),
+                "{bad}"
+            );
+        }
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert!(matches!(
+            find(&paths, &pod),
+            Err(CompiledError::Unreadable { .. })
+        ));
+    }
+}
