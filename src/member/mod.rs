@@ -11,6 +11,7 @@ pub mod arguments;
 pub mod capability;
 pub mod clean;
 pub mod environment;
+pub mod executable;
 pub mod mounts;
 pub mod oci;
 pub mod process;

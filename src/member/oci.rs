@@ -107,7 +107,7 @@ pub struct Linux {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rootfs_propagation: Option<&'static str>,
     /// Hidden.
-    pub masked_paths: Vec<&'static str>,
+    pub masked_paths: Vec<String>,
     /// Made read-only.
     pub readonly_paths: Vec<&'static str>,
     /// Which system calls are allowed.

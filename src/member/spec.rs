@@ -47,6 +47,8 @@ pub struct Place<'a> {
     pub hostname: &'a str,
     /// The pod's folder of pinned namespaces.
     pub pins: &'a Path,
+    /// Paths to hide beside those that are always hidden.
+    pub masked: &'a [String],
 }
 
 /// Puts it together.
@@ -60,7 +62,7 @@ pub fn build(pod: &Pod, place: &Place<'_>, run: Run) -> Spec {
         linux: Linux {
             namespaces: namespaces(pod, place.pins),
             rootfs_propagation: mounts::propagation(place.mounts),
-            masked_paths: MASKED.to_vec(),
+            masked_paths: MASKED.iter().map(|path| (*path).to_owned()).chain(place.masked.iter().cloned()).collect(),
             readonly_paths: READ_ONLY.to_vec(),
             seccomp,
         },
@@ -181,6 +183,7 @@ pub(super) mod tests {
             mounts: &mounts,
             hostname: "web",
             pins: Path::new("/run/podunit/web/ns"),
+            masked: &[],
         };
         build(&pod(share, network), &place, run())
     }
