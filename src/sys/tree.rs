@@ -119,6 +119,24 @@ impl Tree {
         Ok(contents)
     }
 
+    /// Opens a directory inside the tree, resolved beneath.
+    ///
+    /// # Errors
+    /// `CrossesDevices` for a path through an absolute link or one that leads out; those of openat2(2).
+    pub fn directory_beneath(&self, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            directory: resolve(self, path, DIRECTORY, BENEATH)?,
+        })
+    }
+
+    /// Sets the time of the last change of this directory: seconds since 1970 and nanoseconds.
+    ///
+    /// # Errors
+    /// Those of utimensat(2).
+    pub fn set_modified(&self, modified: (i64, u32)) -> io::Result<()> {
+        Ok(futimens(self, &times(modified))?)
+    }
+
     /// Opens a directory inside the tree, resolved beneath, and makes those that are missing (0755, owned by the
     /// caller).
     ///
@@ -135,8 +153,8 @@ impl Tree {
         };
         for component in path.components() {
             so_far.push(component);
-            parent = match resolve(self, &so_far, DIRECTORY, BENEATH) {
-                Ok(directory) => Self { directory },
+            parent = match self.directory_beneath(&so_far) {
+                Ok(directory) => directory,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     let made = parent.make_directory(component.as_os_str())?;
                     fchmod(&made, Mode::from_raw_mode(0o755))?;
@@ -277,7 +295,7 @@ impl Tree {
         if is_fifo {
             chmodat(self, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
         }
-        Ok(utimensat(self, name, &attributes.times(), not_through)?)
+        Ok(utimensat(self, name, &times(attributes.modified), not_through)?)
     }
 
     /// Removes `name` and, if it is a directory, everything in it. Follows no link, enters no other file system,
@@ -334,7 +352,7 @@ pub fn describe(file: impl AsFd, attributes: &Attributes) -> io::Result<()> {
             other => other?,
         }
     }
-    Ok(futimens(&file, &attributes.times())?)
+    Ok(futimens(&file, &times(attributes.modified))?)
 }
 
 impl Attributes {
@@ -345,16 +363,16 @@ impl Attributes {
     fn group(&self) -> Gid {
         Gid::from_raw(self.gid)
     }
+}
 
-    fn times(&self) -> Timestamps {
-        let time = Timespec {
-            tv_sec: self.modified.0,
-            tv_nsec: self.modified.1.into(),
-        };
-        Timestamps {
-            last_access: time,
-            last_modification: time,
-        }
+fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds.into(),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
     }
 }
 
