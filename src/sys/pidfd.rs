@@ -16,7 +16,7 @@ const OF_THE_C_LIBRARY: std::ops::RangeInclusive<i32> = 32..=33;
 /// # Errors
 /// `ESRCH` if there is none, `EINVAL` for a number that cannot be a process.
 pub fn open(pid: i32) -> io::Result<OwnedFd> {
-    let pid = Pid::from_raw(pid).filter(|_| pid > 0).ok_or(Errno::INVAL)?;
+    let pid = Pid::from_raw(pid.max(0)).ok_or(Errno::INVAL)?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
