@@ -4,11 +4,10 @@ use crate::compiled;
 use crate::image::store::Store;
 use crate::member::runtime::Runtime;
 use crate::member::{self, Member};
-use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, Settings};
+use crate::model::{ImageSource, MemberName, Paths, Pod, PodName};
 use crate::systemd::notify;
 use crate::unitfile::specifier;
 use anyhow::Context;
-use std::io;
 use std::process::ExitCode;
 
 /// One step.
@@ -99,19 +98,8 @@ pub(super) fn find<'a>(paths: &'a Paths, pod: &'a Pod, name: &MemberName) -> any
 /// # Errors
 /// The settings cannot be read, or name a runtime that cannot be used.
 pub(super) fn runtime(paths: &Paths, pod: &PodName) -> anyhow::Result<Runtime> {
-    let settings = settings(paths)?;
+    let settings = super::infra::settings(paths)?;
     Ok(Runtime::new(&settings.runtime, &paths.pod(pod).runtime_state())?)
-}
-
-fn settings(paths: &Paths) -> anyhow::Result<Settings> {
-    for path in paths.settings_files() {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => return Ok(Settings::parse(&text)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
-    }
-    Ok(Settings::default())
 }
 
 /// What systemd says is the unit's main process.

@@ -1,5 +1,5 @@
 //! The default filter of system calls: what programs in containers need and what needs no more than the capabilities
-//! they have. It agrees with Podman's default in what it lets through.
+//! they have. It lets through what Podman's default does, but for setns(2).
 //!
 //! A call that is not named returns `ENOSYS`, so that a C library falls back to an older one; a call that exists but
 //! needs a capability returns `EPERM`.

@@ -1,5 +1,9 @@
-//! What the kernel gives and the standard library does not: the only unsafe code.
+//! The only unsafe code of the house, behind safe functions; nothing here knows of pods.
 
+pub mod file;
+pub mod mount;
+pub mod namespace;
 pub mod overlay;
 pub mod pidfd;
+pub mod process;
 pub mod tree;
