@@ -3,5 +3,7 @@
 pub mod file;
 pub mod mount;
 pub mod namespace;
+pub mod overlay;
+pub mod pidfd;
 pub mod process;
 pub mod tree;
