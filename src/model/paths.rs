@@ -64,6 +64,27 @@ impl Paths {
         self.under("/run/podunit")
     }
 
+    /// Held while a pod's folder is made or removed.
+    pub fn run_lock(&self) -> PathBuf {
+        self.run().join(".lock")
+    }
+
+    /// `podunit-pause`, the program that is PID 1 of a pod which shares process IDs.
+    pub fn pause_program(&self) -> PathBuf {
+        self.under("/usr/libexec/podunit/podunit-pause")
+    }
+
+    /// Where distributions install netavark; elsewhere it is found by `$PATH`.
+    pub fn netavark(&self) -> [PathBuf; 2] {
+        ["/usr/lib/podman/netavark", "/usr/libexec/podman/netavark"].map(|file| self.under(file))
+    }
+
+    /// The host's `resolv.conf`, and the one that systemd-resolved keeps of the servers behind its stub
+    /// (systemd-resolved.service(8)).
+    pub fn resolv_conf(&self) -> [PathBuf; 2] {
+        ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].map(|file| self.under(file))
+    }
+
     /// State that all pods share: the address book. A name with a dot cannot be a pod's.
     pub fn run_network(&self) -> PathBuf {
         self.run().join(".network")

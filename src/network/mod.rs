@@ -1,1 +1,143 @@
-//! network
+//! The network of a pod: an address of the default bridge, published ports, the files by which members find names.
+//!
+//! netavark does the work on interfaces and firewall. It gives out no addresses and keeps no port, so both are in an
+//! address book that all pods of the host share.
+
+mod book;
+mod files;
+mod netavark;
+mod port;
+
+pub use files::write_files;
+
+use crate::model::{Network, Paths, Pod, PodName, PortMapping, Settings};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+/// Why a pod has no network, or is not rid of it.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// Another pod has published the port.
+    #[error("port {port} cannot be published: the pod `{pod}` has published {other}")]
+    PublishedByPod {
+        /// What this pod publishes.
+        port: PortMapping,
+        /// Who has it.
+        pod: PodName,
+        /// What that one publishes.
+        other: PortMapping,
+    },
+    /// A program of the host listens on the port.
+    #[error("port {port} cannot be published: {holder} has it")]
+    Taken {
+        /// What this pod publishes.
+        port: PortMapping,
+        /// Who has it, in words.
+        holder: String,
+    },
+    /// The port cannot be published for another reason.
+    #[error("port {port} cannot be published")]
+    Port {
+        /// What this pod publishes.
+        port: PortMapping,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The address to publish on is one of IPv6, which the bridge does not have.
+    #[error(
+        "port {0} cannot be published on an IPv6 address: pods have IPv4 addresses only; \
+         leave the address out, or write one of IPv4"
+    )]
+    PortOfIpv6(PortMapping),
+    /// Every address of the subnet is in use.
+    #[error("all addresses of {subnet}/{prefix} are in use; a larger `subnet=` in podunit.conf gives more")]
+    Full {
+        /// The subnet.
+        subnet: Ipv4Addr,
+        /// Its prefix length.
+        prefix: u8,
+    },
+    /// netavark is not installed.
+    #[error(
+        "netavark is missing, which connects a pod to the bridge: install it (on Debian the package `netavark`), \
+         or write Network=none or Network=host"
+    )]
+    NoNetavark,
+    /// netavark failed.
+    #[error("{program} {step}: {message}")]
+    Netavark {
+        /// The program.
+        program: PathBuf,
+        /// `setup` or `teardown`.
+        step: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// A file of the network cannot be read or written.
+    #[error("{path}: cannot use it for the pod's network")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Connects the pod to the default bridge, if it has a network namespace and `Network=bridge`: checks its ports,
+/// leases an address, calls netavark. Returns the address.
+///
+/// # Errors
+/// What went wrong; then the address is free again and nothing is left of the interface and the rules, or the error
+/// says what is.
+pub fn connect(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<Ipv4Addr>, NetworkError> {
+    if !pod.share.net || pod.network != Network::Bridge {
+        return Ok(None);
+    }
+    let program = netavark::find(paths)?;
+    let ports = pod.ports.iter().map(of_ipv4).collect::<Result<Vec<_>, _>>()?;
+    let address = book::lease(paths, &pod.name, settings.subnet, &ports)?;
+    let connected = port::check(&ports).and_then(|()| {
+        netavark::setup(
+            &program,
+            paths,
+            &pod.name,
+            &netavark::options(pod, settings, address, &ports),
+        )
+    });
+    if let Err(error) = connected {
+        // What failed first is what matters; `infra clean` comes again and says what stays.
+        let _ = disconnect(paths, &pod.name);
+        return Err(error);
+    }
+    Ok(Some(address))
+}
+
+/// Takes the pod off the bridge and frees its address. Does nothing for a pod that is not on it.
+///
+/// # Errors
+/// What netavark could not take back. The address is freed all the same.
+pub fn disconnect(paths: &Paths, pod: &PodName) -> Result<(), NetworkError> {
+    let torn_down = netavark::teardown(paths, pod);
+    book::free(paths, pod)?;
+    torn_down
+}
+
+/// A mapping as netavark understands it: an address that stands for all is no address.
+fn of_ipv4(port: &PortMapping) -> Result<PortMapping, NetworkError> {
+    match port.host_ip {
+        Some(IpAddr::V6(_)) => Err(NetworkError::PortOfIpv6(port.clone())),
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => Ok(PortMapping {
+            host_ip: None,
+            ..port.clone()
+        }),
+        _ => Ok(port.clone()),
+    }
+}
+
+fn file<T>(path: impl Into<PathBuf>, result: io::Result<T>) -> Result<T, NetworkError> {
+    result.map_err(|source| NetworkError::File {
+        path: path.into(),
+        source,
+    })
+}

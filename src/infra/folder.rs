@@ -1,0 +1,181 @@
+//! `/run/podunit/X`.
+
+use super::InfraError;
+use crate::compiled::{self, CompiledError};
+use crate::model::paths::PodPaths;
+use crate::model::{Paths, Pod, PodName};
+use crate::sys::file::{lock, replace};
+use crate::sys::mount;
+use rustix::fs::{FileType, Mode};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::path::Path;
+
+/// Makes the pod's folder with everything in it that is no mount: the copy of the compiled pod and its units, a
+/// folder with FIFOs for each member, the empty `ns` that says infra is here. What is there already is kept; a pod
+/// that was started stays what it was.
+///
+/// # Errors
+/// The pod does not exist, or something cannot be made. What has been made stays.
+pub fn prepare(paths: &Paths, name: &PodName) -> Result<Pod, InfraError> {
+    folder(&paths.run(), 0o755)?;
+    let _lock = take_lock(paths)?;
+    let at = paths.pod(name);
+    folder(at.dir(), 0o700)?;
+    let pod = keep_what_is_started(paths, name, &at)?;
+    for member in &pod.members {
+        let at = at.member(&member.name);
+        folder(at.dir(), 0o700)?;
+        // The container sees this one as /run/notify, with whatever user it has.
+        folder(&at.notify_dir(), 0o755)?;
+        for fifo in [at.stdout(), at.stderr()] {
+            make("a FIFO", &fifo, make_fifo(&fifo))?;
+        }
+    }
+    folder(&at.etc(), 0o755)?;
+    if pod.share.ipc {
+        folder(&at.shm(), 0o700)?;
+    }
+    folder(&at.root(), 0o700)?;
+    // Last: `remove_if_dead` goes by it.
+    folder(&at.namespaces(), 0o700)?;
+    Ok(pod)
+}
+
+/// The pod as it was started, or else as it is now, which is copied.
+fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<Pod, InfraError> {
+    if at.compiled().exists() {
+        return Ok(compiled::running(paths, name)?);
+    }
+    let (pod, file) = compiled::find(paths, name)?;
+    let units = at.units();
+    folder(&units, 0o700)?;
+    for unit in pod.service_units().into_iter().chain([pod.name.slice()]) {
+        // Not all may be there: an administrator can have put one somewhere else.
+        match fs::read(file.with_file_name(&unit)) {
+            Ok(text) => {
+                let copy = units.join(&unit);
+                make("the copy of a unit", &copy, replace(&copy, &text, 0o600))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(CompiledError::Unreadable {
+                    path: file.with_file_name(&unit),
+                    source,
+                }
+                .into());
+            }
+        }
+    }
+    // Last: where this is, the units are whole.
+    let json = serde_json::to_vec(&pod).map_err(io::Error::from);
+    make(
+        "the copy of the compiled pod",
+        &at.compiled(),
+        json.and_then(|json| replace(&at.compiled(), &json, 0o600)),
+    )?;
+    Ok(pod)
+}
+
+fn folder(path: &Path, mode: u32) -> Result<(), InfraError> {
+    let made = DirBuilder::new()
+        .mode(mode)
+        .create(path)
+        .or_else(|error| match error.kind() {
+            // Not through a symbolic link.
+            io::ErrorKind::AlreadyExists if fs::symlink_metadata(path)?.is_dir() => Ok(()),
+            _ => Err(error),
+        });
+    make("a folder", path, made)
+}
+
+fn make_fifo(path: &Path) -> io::Result<()> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0) {
+        Err(rustix::io::Errno::EXIST) if fs::symlink_metadata(path)?.file_type().is_fifo() => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+pub(super) fn make<T>(what: &'static str, path: &Path, result: io::Result<T>) -> Result<T, InfraError> {
+    result.map_err(|source| InfraError::Make {
+        what,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Takes away what cannot outlive the pod's namespaces: their pins, `shm`, `root`, the state of the OCI runtime. The
+/// rest stays for the next life of infra. Done twice, it does nothing.
+///
+/// # Errors
+/// The first thing that could not be removed, after all the rest has been.
+pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
+    let at = paths.pod(name);
+    // Everything that is mounted there belongs to this life of the pod.
+    let unmounted = removed(at.dir(), mount::unmount_below(at.dir()));
+    if unmounted.is_err() {
+        // Nothing is deleted through a mount.
+        return unmounted;
+    }
+    // `ns` last: while it is there, infra is not dead.
+    let left = [at.shm(), at.root(), at.runtime_state(), at.namespaces()];
+    left.into_iter()
+        .map(|path| removed(&path, remove_all(&path)))
+        .fold(Ok(()), Result::and)
+}
+
+/// Takes away everything of the pod, after an intended stop.
+///
+/// # Errors
+/// The first thing that could not be removed.
+pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
+    release(paths, name)?;
+    if !paths.run().exists() {
+        return Ok(());
+    }
+    let _lock = take_lock(paths)?;
+    let dir = paths.pod(name).dir().to_owned();
+    removed(&dir, remove_all(&dir))
+}
+
+/// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
+/// so that the next start takes the definition of its time. True if the folder is gone.
+///
+/// # Errors
+/// It is there and could not be removed.
+pub fn remove_if_dead(paths: &Paths, name: &PodName) -> Result<bool, InfraError> {
+    let at = paths.pod(name);
+    if !at.dir().exists() {
+        return Ok(true);
+    }
+    let _lock = take_lock(paths)?;
+    if at.namespaces().exists() {
+        return Ok(false);
+    }
+    removed(
+        at.dir(),
+        mount::unmount_below(at.dir()).and_then(|()| remove_all(at.dir())),
+    )?;
+    Ok(true)
+}
+
+fn take_lock(paths: &Paths) -> Result<File, InfraError> {
+    let path = paths.run_lock();
+    make("the lock", &path, lock(&path))
+}
+
+fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn removed(path: &Path, result: io::Result<()>) -> Result<(), InfraError> {
+    result.map_err(|source| InfraError::Remove {
+        path: path.to_owned(),
+        source,
+    })
+}
