@@ -95,6 +95,11 @@ impl Paths {
         PodPaths { dir: self.run().join(pod.as_str()) }
     }
 
+    /// The journal's socket for messages in its native protocol (systemd-journald.service(8)).
+    pub fn journal_socket(&self) -> PathBuf {
+        self.under("/run/systemd/journal/socket")
+    }
+
     /// `/var/lib/podunit/images`: blobs, references, unpacked layers.
     pub fn image_store(&self) -> PathBuf {
         self.under("/var/lib/podunit/images")
@@ -126,6 +131,11 @@ impl PodPaths {
     /// Copies of the pod's unit files as they were at the start.
     pub fn units(&self) -> PathBuf {
         self.dir.join("units")
+    }
+
+    /// Exists once the pod has been ready: written by its supervisor, read by a successor.
+    pub fn ready(&self) -> PathBuf {
+        self.dir.join("ready")
     }
 
     /// Pins of the shared namespaces: `net`, `ipc`, `uts`, `pid`. Exists exactly while infra is up.
