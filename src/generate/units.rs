@@ -1,0 +1,357 @@
+//! A pod → its units, one function for each. What the lines mean together is in `docs/architecture.md`.
+//!
+//! Whatever a definition says for systemd comes after our own lines, so that it adds to them or overrides them.
+
+use super::resource::is_resource;
+use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
+use crate::model::{Container, Directive, ImageSource, Network, Pod};
+use crate::unitfile::value::{TimeSpan, parse_time_span};
+use crate::unitfile::write::UnitWriter;
+use crate::unitfile::{specifier, words};
+use std::time::Duration;
+
+/// What a step around a member's own stop may take: `ExecStop=` beyond the wait, `ExecStopPost=`.
+const STEP: Duration = Duration::from_secs(5);
+/// Start of infra: netavark waits for a lock when many pods start at once.
+const INFRA_START: Duration = Duration::from_secs(90);
+/// Stop of infra, netavark's teardown in it.
+const INFRA_STOP: Duration = Duration::from_secs(30);
+/// How often the supervisor must show that it is alive, at least.
+const WATCHDOG: Duration = Duration::from_secs(30);
+/// Before a part that died is started again.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
+
+/// All that is written for a pod.
+///
+/// # Errors
+/// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
+pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
+    let mut links = install::links(&pod.name.unit(), &pod.units.install)?;
+    let mut files = vec![slice(pod)?];
+    for member in &pod.members {
+        let file = member_unit(pod, member)?;
+        links.extend(install::links(&file.name, &member.units.install)?);
+        files.push(file);
+    }
+    files.push(infra(pod)?);
+    files.push(supervisor(pod)?);
+    Ok(UnitSet {
+        pod: pod.name.clone(),
+        source: pod.source.clone(),
+        files,
+        links,
+        compiled: Some(serde_json::to_string(pod)? + "\n"),
+    })
+}
+
+/// `pod-X.service`: what a user starts and stops.
+fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
+    let name = pod.name.as_str();
+    let parts: Vec<String> = pod.service_units().into_iter().skip(1).collect();
+    let mut unit = begin(&format!("Pod {name}"), &pod.source);
+    // Wants= without any order: an order before the members would wait for itself, one after them would let a stop
+    // return while they still stop. After= the bus: it must be there as long as the supervisor stops the pod.
+    unit.units("Wants", &parts)
+        .units("After", &["dbus.service", "dbus-broker.service"]);
+    pass(
+        &mut unit,
+        pod.units.unit.iter().filter_map(|line| outward(pod, line)),
+    );
+
+    unit.section("Service")
+        .token("Type", "notify")
+        .token("NotifyAccess", "main");
+    unit.exec("ExecStart", &[SUPERVISE, name])
+        .exec("ExecReload", &[PODUNIT, "reload", name]);
+    // A supervisor that crashed is brought back by infra's Upholds=; Restart= would restart the whole pod.
+    unit.token("Restart", "no");
+    // It keeps the pod's own limit, since it must stop infra when it gives up.
+    unit.token("TimeoutStartSec", "infinity")
+        .time("TimeoutStopSec", stop_budget(pod));
+    unit.time("WatchdogSec", TimeSpan::Finite(WATCHDOG));
+    let own: Vec<&Directive> = pod
+        .units
+        .service
+        .iter()
+        .filter(|line| is_supervisors(&line.key))
+        .collect();
+    // Commands of the definition would meet walls that their author does not know of.
+    if !own.iter().any(|line| line.key.starts_with("Exec")) {
+        confine(&mut unit);
+    }
+    pass(&mut unit, own.into_iter().cloned());
+    finish(pod.name.unit(), unit)
+}
+
+/// Keys of the pod's `[Service]` that mean the supervisor. Resource limits mean the slice, what runs before the pod
+/// means infra; when the pod is ready, and how it comes back, is the supervisor's own business.
+fn is_supervisors(key: &str) -> bool {
+    !is_resource(key) && !["ExecStartPre", "TimeoutStartSec", "TimeoutSec", "Restart"].contains(&key)
+}
+
+/// The supervisor talks to systemd, journald and the members' sockets under other processes' credentials
+/// (`CAP_SYS_ADMIN`, `CAP_SETUID`, `CAP_SETGID`), looks at members in `/proc`, and enters the pod's network.
+fn confine(unit: &mut UnitWriter) {
+    let capabilities = "CAP_SYS_ADMIN CAP_SETUID CAP_SETGID CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE \
+                        CAP_CHOWN CAP_FOWNER";
+    unit.passthrough("CapabilityBoundingSet", capabilities);
+    for key in [
+        "NoNewPrivileges",
+        "LockPersonality",
+        "MemoryDenyWriteExecute",
+        "PrivateDevices",
+        "PrivateTmp",
+        "ProtectClock",
+        "ProtectControlGroups",
+        "ProtectHome",
+        "ProtectHostname",
+        "ProtectKernelLogs",
+        "ProtectKernelModules",
+        "ProtectKernelTunables",
+        "RestrictRealtime",
+        "RestrictSUIDSGID",
+    ] {
+        unit.token(key, "yes");
+    }
+    unit.token("ProtectSystem", "strict")
+        .token("ReadWritePaths", "/run/podunit");
+    unit.passthrough("RestrictAddressFamilies", "AF_UNIX AF_NETLINK AF_INET AF_INET6");
+    unit.token("RestrictNamespaces", "net")
+        .token("SystemCallArchitectures", "native");
+    unit.token("SystemCallFilter", "@system-service")
+        .token("SystemCallErrorNumber", "EPERM");
+}
+
+/// `pod-X-infra.service`: the namespaces. A process stays only where process IDs are shared.
+fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
+    let name = pod.name.as_str();
+    let mut unit = begin(&format!("Namespaces of pod {name}"), &pod.source);
+    // Upholds= is what brings a killed supervisor back, on every systemd since 249.
+    unit.units("PartOf", &[pod.name.unit()])
+        .units("Upholds", &[pod.name.unit()]);
+    if pod.network == Network::Bridge {
+        // They flush the rules that netavark makes.
+        unit.units("After", &["firewalld.service", "nftables.service"]);
+    }
+    let shared = pod.units.unit.iter().filter(|line| holds_for_infra(&line.key));
+    pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
+
+    unit.section("Service");
+    if pod.share.pid {
+        unit.token("Type", "notify").token("NotifyAccess", "all");
+        unit.token("Restart", "always")
+            .time("RestartSec", TimeSpan::Finite(RESTART_DELAY));
+        // Its death is the death of every member.
+        unit.token("OOMScoreAdjust", "-500").token("KillMode", "mixed");
+    } else {
+        unit.token("Type", "oneshot").token("RemainAfterExit", "yes");
+    }
+    unit.exec("ExecStart", &[PODUNIT, "infra", "start", name]);
+    unit.exec("ExecStopPost", &[PODUNIT, "infra", "clean", name]);
+    unit.time("TimeoutStartSec", TimeSpan::Finite(INFRA_START));
+    unit.time("TimeoutStopSec", TimeSpan::Finite(INFRA_STOP))
+        .units("Slice", &[pod.name.slice()]);
+    pass(
+        &mut unit,
+        pod.units
+            .service
+            .iter()
+            .filter(|line| line.key == "ExecStartPre")
+            .cloned(),
+    );
+    finish(pod.name.infra_unit(), unit)
+}
+
+/// `pod-X-a.service`: the container's own process.
+fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError> {
+    let (name, container) = (pod.name.as_str(), member.name.as_str());
+    let step = |verb| [PODUNIT, "member", verb, name, container];
+    let mut unit = begin(&format!("Container {container} of pod {name}"), &member.source);
+    // Not BindsTo=: after a crash of infra, members that were stopped by it would stay down.
+    unit.units("Requires", &[pod.name.infra_unit()])
+        .units("After", &[pod.name.infra_unit()]);
+    unit.units("PartOf", &[pod.name.infra_unit(), pod.name.unit()]);
+    unit.token("RequiresMountsFor", "/var/lib/podunit");
+    for path in host_paths(member) {
+        unit.passthrough("RequiresMountsFor", &specifier::escape(&words::quote(path)));
+    }
+    let shared = pod.units.unit.iter().filter(|line| holds_for_members(&line.key));
+    pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
+    pass(
+        &mut unit,
+        member
+            .units
+            .unit
+            .iter()
+            .filter_map(|line| without(&pod_names(pod), line)),
+    );
+
+    unit.section("Service")
+        .token("Type", "notify")
+        .token("NotifyAccess", "all");
+    unit.exec("ExecStart", &step("start"))
+        .exec("ExecStopPost", &step("clean"));
+    if member.reload_signal.is_some() {
+        unit.exec("ExecReload", &step("reload"));
+    }
+    stopping(&mut unit, member, &step("stop"));
+    if !member.units.service.iter().any(|line| line.key == "Restart") {
+        unit.token("Restart", "on-failure");
+    }
+    unit.time("RestartSec", TimeSpan::Finite(RESTART_DELAY))
+        .units("Slice", &[pod.name.slice()]);
+    unit.token("SyslogIdentifier", container);
+    pass(&mut unit, member.units.service.iter().cloned());
+    finish(pod.name.member_unit(&member.name), unit)
+}
+
+/// How a member is stopped. The image's stop signal is not known here: a step sends it, and waits. A signal that the
+/// definition names needs no step, unless the time is so short that it would bound `ExecStopPost=` too.
+fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
+    unit.token("KillMode", "mixed");
+    match member.stop_signal.filter(|_| member.stop_timeout >= STEP) {
+        Some(signal) => {
+            unit.token("KillSignal", &signal.to_string());
+            unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout));
+        }
+        None => {
+            unit.exec("ExecStop", step);
+            unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout + STEP));
+        }
+    }
+    // Dying of the stop signal, or reporting so as shells do, is a stop and no failure.
+    match member.stop_signal {
+        Some(signal) => unit.passthrough(
+            "SuccessExitStatus",
+            &format!("{} {signal}", 128 + signal.number()),
+        ),
+        None => unit.token("SuccessExitStatus", "143"),
+    };
+}
+
+/// `pods-X.slice`: limits for the whole pod. Without StopWhenUnneeded= it would stay when the pod is stopped.
+fn slice(pod: &Pod) -> Result<UnitFile, GenerateError> {
+    let mut unit = begin(&format!("Slice of pod {}", pod.name), &pod.source);
+    unit.token("StopWhenUnneeded", "yes");
+    let limits: Vec<&Directive> = pod
+        .units
+        .service
+        .iter()
+        .filter(|line| is_resource(&line.key))
+        .collect();
+    if !limits.is_empty() {
+        unit.section("Slice");
+        pass(&mut unit, limits.into_iter().cloned());
+    }
+    finish(pod.name.slice(), unit)
+}
+
+/// Directories and files of the host that the container is made of, as far as they are known without expanding
+/// specifiers.
+fn host_paths(member: &Container) -> impl Iterator<Item = &str> {
+    let rootfs = match &member.image {
+        ImageSource::Rootfs(path) => Some(path.as_str()),
+        ImageSource::Image(_) => None,
+    };
+    let paths = rootfs
+        .into_iter()
+        .chain(member.binds.iter().map(|bind| bind.source.as_str()));
+    paths.filter(|path| path.starts_with('/') && !path.contains('%'))
+}
+
+/// Keys of the pod's `[Unit]` that must hold for infra too: it starts beside the supervisor, not after it, so what
+/// keeps the pod from starting, or makes it wait, must keep infra.
+fn holds_for_infra(key: &str) -> bool {
+    const KEYS: [&str; 8] = [
+        "After",
+        "Before",
+        "BindsTo",
+        "DefaultDependencies",
+        "Requires",
+        "RequiresMountsFor",
+        "Requisite",
+        "WantsMountsFor",
+    ];
+    KEYS.contains(&key) || key.starts_with("Condition") || key.starts_with("Assert")
+}
+
+/// The same for members, which come after infra and need it: an order for the stop, and what would leave infra out
+/// without a failure.
+fn holds_for_members(key: &str) -> bool {
+    ["Before", "DefaultDependencies"].contains(&key) || key.starts_with("Condition")
+}
+
+/// A line of the pod's `[Unit]` without an order towards units of the pod itself: those would wait for each other.
+/// Nothing if it says nothing else.
+fn outward(pod: &Pod, line: &Directive) -> Option<Directive> {
+    let mut own = pod.service_units();
+    own.extend(pod_names(pod));
+    without(&own, line)
+}
+
+/// Names of the supervisor's unit.
+fn pod_names(pod: &Pod) -> Vec<String> {
+    let links = install::links(&pod.name.unit(), &pod.units.install).unwrap_or_default();
+    let aliases = links
+        .into_iter()
+        .map(|link| link.path)
+        .filter(|path| !path.contains('/'));
+    aliases.chain([pod.name.unit()]).collect()
+}
+
+/// A line without an order towards `units`; nothing if it says nothing else.
+fn without(units: &[String], line: &Directive) -> Option<Directive> {
+    if !["After", "Before"].contains(&line.key.as_str()) {
+        return Some(line.clone());
+    }
+    let others = line
+        .value
+        .split_ascii_whitespace()
+        .filter(|word| !units.iter().any(|unit| unit == word));
+    let value = others.collect::<Vec<&str>>().join(" ");
+    (!value.is_empty()).then(|| Directive {
+        key: line.key.clone(),
+        value,
+    })
+}
+
+/// How long the supervisor may wait for everything to stop: one member after the other, then infra.
+fn stop_budget(pod: &Pod) -> TimeSpan {
+    let of = |member: &Container| {
+        let given = member
+            .units
+            .service
+            .iter()
+            .rev()
+            .find(|line| line.key == "TimeoutStopSec");
+        given
+            .and_then(|line| parse_time_span(&line.value))
+            .unwrap_or(TimeSpan::Finite(member.stop_timeout + STEP))
+    };
+    pod.members
+        .iter()
+        .map(of)
+        .fold(TimeSpan::Finite(INFRA_STOP + STEP), |sum, span| {
+            match (sum, span) {
+                // systemd reads 0 as no limit, too.
+                (TimeSpan::Finite(sum), TimeSpan::Finite(span)) if !span.is_zero() => {
+                    TimeSpan::Finite(sum + span + STEP)
+                }
+                _ => TimeSpan::Infinite,
+            }
+        })
+}
+
+/// Writes lines that systemd is to read as the definition has them.
+fn pass(unit: &mut UnitWriter, lines: impl Iterator<Item = Directive>) {
+    for line in lines {
+        unit.passthrough(&line.key, &line.value);
+    }
+}
+
+fn finish(name: String, unit: UnitWriter) -> Result<UnitFile, GenerateError> {
+    Ok(UnitFile {
+        name,
+        text: unit.finish()?,
+    })
+}
