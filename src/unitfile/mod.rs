@@ -4,6 +4,7 @@
 //! [`words`] splits and quotes values; [`specifier`] expands `%`; [`write`] is the one way in which a unit file is
 //! written. All of it is pure: no file is opened here.
 
+pub mod name;
 pub mod parse;
 pub mod specifier;
 pub mod value;
@@ -56,13 +57,42 @@ pub struct Assignment {
 impl Assignment {
     /// Where bytes `start..end` of the value stand in the file.
     pub fn span_of(&self, start: usize, end: usize) -> Span {
-        let place = |offset: usize| {
-            let piece = self.pieces.iter().rev().find(|(from, _)| *from <= offset);
-            piece.map_or(self.value_span.start, |(from, at)| at + (offset - from))
-        };
-        let last = end.max(start + 1) - 1;
-        Span { start: place(start), end: if end > start { place(last) + 1 } else { place(start) } }
+        if self.pieces.is_empty() {
+            self.value_span
+        } else {
+            span_in(&self.pieces, start, end)
+        }
     }
+}
+
+/// Where bytes `start..end` of a text stand in the file, the text being put together from `pieces` (which see in
+/// [`Assignment`]; not empty).
+fn span_in(pieces: &[(usize, usize)], start: usize, end: usize) -> Span {
+    let place = |offset: usize| {
+        let after = pieces.partition_point(|(from, _)| *from <= offset);
+        let (from, at) = pieces[after.max(1) - 1];
+        at + (offset - from)
+    };
+    // The byte behind the last one may stand elsewhere: behind comments, on another line.
+    Span {
+        start: place(start),
+        end: if end > start {
+            place(end - 1) + 1
+        } else {
+            place(start)
+        },
+    }
+}
+
+/// What separates words and is cut from both ends of lines, keys and values.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Whether a character shows nothing or makes text look like what it is not: control characters other than TAB,
+/// U+2028 and U+2029, and those that change the direction of text. Such characters have no place in a unit.
+fn is_hidden(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A line that systemd could not read.

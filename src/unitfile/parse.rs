@@ -1,9 +1,229 @@
 //! Text → [`File`].
 
-use super::{File, SyntaxError};
+use super::{Assignment, BLANKS, File, Section, Span, SyntaxError, is_hidden, span_in};
+use std::collections::BTreeSet;
+
+/// Longest text in bytes. systemd's own limit for one logical line is the same, so that none can be too long.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Most lines of a text.
+const MAX_LINES: usize = 10_000;
 
 /// Reads the text of a unit file. Everything that can be read is in the [`File`]; everything that cannot is in the
 /// list, in the order of the file.
-pub fn parse(_text: &str) -> (File, Vec<SyntaxError>) {
-    (File::default(), Vec::new())
+///
+/// This is the grammar of systemd.syntax(7), with two differences: what systemd logs and skips is an error, and so
+/// are characters that show nothing (control characters other than TAB and line feed, and those that change the
+/// direction of text). A text of more than 1 MiB is not read at all, lines after the 10,000th are not.
+pub fn parse(text: &str) -> (File, Vec<SyntaxError>) {
+    let mut reader = Reader::default();
+    if text.len() > MAX_TEXT {
+        reader.error(
+            Span { start: 0, end: 0 },
+            "the file has more than 1 MiB: it is not read",
+        );
+        return (reader.file, reader.errors);
+    }
+    reader.refuse_hidden(text);
+
+    let mut logical = LogicalLine::default();
+    let mut start = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    };
+    for (number, line) in text[start..].split_inclusive('\n').enumerate() {
+        if number == MAX_LINES {
+            let message = "the file has more than 10,000 lines: it is not read from here on";
+            reader.error(
+                Span {
+                    start,
+                    end: start + line.len(),
+                },
+                message,
+            );
+            break;
+        }
+        // A carriage return is an error already; without it here, it stays the only one.
+        let content = line.trim_end_matches(['\n', '\r']);
+        let is_comment = content.trim_start_matches(BLANKS).starts_with(['#', ';']);
+        if !is_comment {
+            logical.push(content, start);
+            if !logical.goes_on() {
+                reader.line(&logical);
+                logical = LogicalLine::default();
+            }
+        }
+        start += line.len();
+    }
+    if let Some(backslash) = logical.text.len().checked_sub(1) {
+        let message = "the line goes on after this backslash, but the file ends: remove the backslash";
+        reader.error(logical.span(backslash, backslash + 1), message);
+        reader.line(&logical);
+    }
+    reader.errors.sort_by_key(|error| error.span);
+    (reader.file, reader.errors)
+}
+
+/// Lines that a backslash joins.
+#[derive(Default)]
+struct LogicalLine {
+    text: String,
+    /// As in [`Assignment`].
+    pieces: Vec<(usize, usize)>,
+}
+
+impl LogicalLine {
+    fn push(&mut self, content: &str, start: usize) {
+        self.pieces.push((self.text.len(), start));
+        self.text.push_str(content);
+    }
+
+    /// Whether the next line belongs to this one; then the backslash that says so has become a blank. Two
+    /// backslashes are a backslash.
+    fn goes_on(&mut self) -> bool {
+        let without = self.text.trim_end_matches('\\').len();
+        let goes_on = (self.text.len() - without) % 2 == 1;
+        if goes_on {
+            self.text.pop();
+            self.text.push(' ');
+        }
+        goes_on
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        span_in(&self.pieces, start, end)
+    }
+
+    /// The part `start..end` without the blanks at its ends.
+    fn trim(&self, start: usize, end: usize) -> (usize, usize) {
+        let part = &self.text[start..end];
+        let begin = start + part.len() - part.trim_start_matches(BLANKS).len();
+        (begin, begin + part.trim_matches(BLANKS).len())
+    }
+
+    /// The pieces of the part `start..end`, with offsets in that part.
+    fn pieces_of(&self, start: usize, end: usize) -> Vec<(usize, usize)> {
+        if start == end {
+            return Vec::new();
+        }
+        let later = self
+            .pieces
+            .iter()
+            .filter(|(from, _)| (start + 1..end).contains(from));
+        let first = (0, self.span(start, end).start);
+        std::iter::once(first)
+            .chain(later.map(|(from, at)| (from - start, *at)))
+            .collect()
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    file: File,
+    errors: Vec<SyntaxError>,
+    /// The header above could not be read, hence it is not known where these assignments belong.
+    header_is_broken: bool,
+}
+
+impl Reader {
+    fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.errors.push(SyntaxError {
+            span,
+            message: message.into(),
+        });
+    }
+
+    /// One error for each hidden character that occurs, where it occurs first.
+    fn refuse_hidden(&mut self, text: &str) {
+        let mut seen = BTreeSet::new();
+        for (start, c) in text.char_indices().filter(|(_, c)| is_hidden(*c) && *c != '\n') {
+            if seen.insert(c) {
+                let message = if c == '\r' {
+                    "a carriage return: end lines with a line feed alone".to_owned()
+                } else {
+                    format!(
+                        "the character U+{:04X} shows nothing: remove it, or write it as an escape",
+                        u32::from(c)
+                    )
+                };
+                self.error(
+                    Span {
+                        start,
+                        end: start + c.len_utf8(),
+                    },
+                    message,
+                );
+            }
+        }
+    }
+
+    fn line(&mut self, line: &LogicalLine) {
+        let (start, end) = line.trim(0, line.text.len());
+        if start == end {
+            return;
+        }
+        if line.text[start..end].starts_with('[') {
+            self.header(line, start, end);
+        } else if !self.header_is_broken {
+            self.assignment(line, start, end);
+        }
+    }
+
+    fn header(&mut self, line: &LogicalLine, start: usize, end: usize) {
+        let name = line.text[start + 1..end].strip_suffix(']');
+        let problem = match name {
+            None => Some("a section header ends with `]`, and nothing follows it on its line"),
+            Some("") => Some("a section needs a name"),
+            Some(name) if name.contains(|c: char| c.is_control() || "\"'\\".contains(c)) => {
+                Some("the name of a section has no quotes, backslashes or control characters")
+            }
+            Some(_) => None,
+        };
+        self.header_is_broken = problem.is_some();
+        match (problem, name) {
+            (Some(message), _) => self.error(line.span(start, end), message),
+            (None, name) => self.file.sections.push(Section {
+                name: name.unwrap_or_default().to_owned(),
+                span: line.span(start + 1, end - 1),
+                assignments: Vec::new(),
+            }),
+        }
+    }
+
+    fn assignment(&mut self, line: &LogicalLine, start: usize, end: usize) {
+        let whole = line.span(start, end);
+        let Some(section) = self.file.sections.last_mut() else {
+            return self.error(
+                whole,
+                "this stands before any section: begin with a header such as `[Unit]`",
+            );
+        };
+        let Some(equals) = line.text[start..end].find('=').map(|at| start + at) else {
+            return self.error(
+                whole,
+                "neither a section header nor an assignment: write `Key=value`",
+            );
+        };
+        if equals == start {
+            return self.error(whole, "there is no key before `=`: write `Key=value`");
+        }
+        let (key_start, key_end) = line.trim(start, equals);
+        let (value_start, value_end) = line.trim(equals + 1, end);
+        let behind_equals = line.span(equals, equals + 1).end;
+        section.assignments.push(Assignment {
+            key: line.text[key_start..key_end].to_owned(),
+            key_span: line.span(key_start, key_end),
+            value: line.text[value_start..value_end].to_owned(),
+            value_span: if value_start == value_end {
+                Span {
+                    start: behind_equals,
+                    end: behind_equals,
+                }
+            } else {
+                line.span(value_start, value_end)
+            },
+            pieces: line.pieces_of(value_start, value_end),
+        });
+    }
 }

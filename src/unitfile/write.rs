@@ -1,1 +1,221 @@
 //! The one way in which a unit file is written.
+//!
+//! Each kind of value has one method and one escaping rule, so that whatever comes in, the unit has the directives
+//! that were asked for and no other.
+
+pub use super::name::{escape, escape_path, unit_name_is_valid};
+use super::value::TimeSpan;
+use super::{BLANKS, is_hidden, specifier, words};
+use std::path::Path;
+
+/// Longest line that systemd reads, in bytes; one that is longer costs the whole unit.
+const MAX_LINE: usize = 1 << 20;
+
+/// A directive that cannot be in a unit file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{directive}` with the value {value:?} cannot be written to a unit file: {reason}")]
+pub struct WriteError {
+    /// The key, or what else was to be written.
+    pub directive: String,
+    /// The value as it was given.
+    pub value: String,
+    /// Which rule it breaks.
+    pub reason: &'static str,
+}
+
+/// A unit file as it grows. What cannot be written is remembered, and [`UnitWriter::finish`] gives the first of it.
+///
+/// ```
+/// # use podunit::unitfile::write::UnitWriter;
+/// let mut unit = UnitWriter::new("Made by podunit from /etc/podunit/web.pod");
+/// unit.section("Unit").text("Description", "100% of a pod").units("After", &["dbus.service"]);
+/// unit.section("Service").token("Type", "notify").exec("ExecStart", &["/usr/bin/podunit", "infra", "start", "web"]);
+/// assert_eq!(unit.finish().unwrap().lines().nth(3), Some("Description=100%% of a pod"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct UnitWriter {
+    text: String,
+    has_section: bool,
+    error: Option<WriteError>,
+}
+
+impl UnitWriter {
+    /// Begins a unit file with `header`, one line, as a comment.
+    pub fn new(header: &str) -> Self {
+        let mut unit = Self {
+            text: String::new(),
+            has_section: false,
+            error: None,
+        };
+        match plain(header) {
+            Ok(header) => unit.text = format!("# {header}\n"),
+            Err(reason) => unit.refuse("header", header.to_owned(), reason),
+        }
+        unit
+    }
+
+    /// Begins section `name`, letters, digits and dashes.
+    pub fn section(&mut self, name: &str) -> &mut Self {
+        if is_word(name, b"-") {
+            self.text.push_str(&format!("\n[{name}]\n"));
+            self.has_section = true;
+        } else {
+            self.refuse(
+                "section",
+                name.to_owned(),
+                "a section's name has letters, digits and dashes only",
+            );
+        }
+        self
+    }
+
+    /// Writes one word of letters, digits and `-_.:+,/@~`, as it is: a keyword, a number, a signal, a user.
+    pub fn token(&mut self, key: &str, value: &str) -> &mut Self {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+,/@~".contains(&byte);
+        if value.is_empty() || !value.bytes().all(is_token) {
+            return self.refused(key, value.to_owned(), "it is not a plain word");
+        }
+        self.directive(key, value)
+    }
+
+    /// Writes text that people read, such as `Description=`: `%` is doubled, nothing else is changed.
+    pub fn text(&mut self, key: &str, value: &str) -> &mut Self {
+        match plain(value) {
+            Ok(value) => self.directive(key, &specifier::escape(value)),
+            Err(reason) => self.refused(key, value.to_owned(), reason),
+        }
+    }
+
+    /// Writes names of units, nothing for none.
+    pub fn units(&mut self, key: &str, names: &[impl AsRef<str>]) -> &mut Self {
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        if let Some(bad) = names.iter().find(|name| !unit_name_is_valid(name)) {
+            return self.refused(key, (*bad).to_owned(), "it is not the name of a unit");
+        }
+        if names.is_empty() {
+            self
+        } else {
+            self.directive(key, &names.join(" "))
+        }
+    }
+
+    /// Writes one path, absolute and without `.`, `..` and needless slashes, for a directive that takes its whole
+    /// value as a path: `%` is doubled, blanks stay and nothing is quoted.
+    pub fn path(&mut self, key: &str, path: &Path) -> &mut Self {
+        let written = path
+            .to_str()
+            .ok_or("the path is not UTF-8")
+            .and_then(plain)
+            .and_then(normalised);
+        match written {
+            Ok(path) => self.directive(key, &specifier::escape(path)),
+            Err(reason) => self.refused(key, path.to_string_lossy().into_owned(), reason),
+        }
+    }
+
+    /// Writes one command line that runs exactly these words: the first is the absolute path of a program, the
+    /// others are quoted, and `%` and `$` mean themselves.
+    pub fn exec(&mut self, key: &str, words: &[&str]) -> &mut Self {
+        let Some((program, arguments)) = words.split_first() else {
+            return self.refused(key, String::new(), "there is no program");
+        };
+        // systemd refuses quotes and backslashes there, and expands `$` in argv[0] but not in the path.
+        if normalised(program).is_err() || words::quote(program) != **program || program.contains('$') {
+            let reason =
+                "a program is an absolute path without `.`, `..`, quotes, backslashes, `$` and blanks";
+            return self.refused(key, (*program).to_owned(), reason);
+        }
+        let mut line = specifier::escape(program);
+        for argument in arguments {
+            if argument.contains('\0') {
+                return self.refused(key, (*argument).to_owned(), "no argument can hold a NUL");
+            }
+            line.push(' ');
+            match *argument {
+                // It would begin a second command.
+                ";" => line.push_str("\";\""),
+                _ => line.push_str(&specifier::escape(&words::quote(argument)).replace('$', "$$")),
+            }
+        }
+        self.directive(key, &line)
+    }
+
+    /// Writes a time span.
+    pub fn time(&mut self, key: &str, span: TimeSpan) -> &mut Self {
+        self.directive(key, &span.to_string())
+    }
+
+    /// Writes a value that was written for systemd, as it is: what it means is its author's business, but it
+    /// stays one directive.
+    pub fn passthrough(&mut self, key: &str, value: &str) -> &mut Self {
+        match plain(value) {
+            Ok(value) => self.directive(key, value),
+            Err(reason) => self.refused(key, value.to_owned(), reason),
+        }
+    }
+
+    /// The whole text.
+    ///
+    /// # Errors
+    /// The first thing that could not be written.
+    pub fn finish(self) -> Result<String, WriteError> {
+        self.error.map_or(Ok(self.text), Err)
+    }
+
+    /// Writes a line; `value` is safe by its kind's own rule.
+    fn directive(&mut self, key: &str, value: &str) -> &mut Self {
+        if !is_word(key, b"") {
+            return self.refused(key, value.to_owned(), "a key has letters and digits only");
+        }
+        if !self.has_section {
+            return self.refused(key, value.to_owned(), "it stands before any section");
+        }
+        if key.len() + 1 + value.len() > MAX_LINE {
+            return self.refused(key, String::new(), "the line would have more than 1 MiB");
+        }
+        self.text.push_str(&format!("{key}={value}\n"));
+        self
+    }
+
+    fn refused(&mut self, key: &str, value: String, reason: &'static str) -> &mut Self {
+        self.refuse(&format!("{key}="), value, reason);
+        self
+    }
+
+    fn refuse(&mut self, directive: &str, value: String, reason: &'static str) {
+        self.error.get_or_insert_with(|| WriteError {
+            directive: directive.to_owned(),
+            value,
+            reason,
+        });
+    }
+}
+
+/// Text that stands on a line as it is and reads back so.
+fn plain(text: &str) -> Result<&str, &'static str> {
+    if text.contains(is_hidden) {
+        Err("it has control characters or others that show nothing")
+    } else if text.ends_with('\\') {
+        Err("the backslash at its end would join the next line to it")
+    } else if text.trim_matches(BLANKS) != text {
+        Err("blanks at its ends would be lost")
+    } else {
+        Ok(text)
+    }
+}
+
+fn normalised(path: &str) -> Result<&str, &'static str> {
+    let parts = path.strip_prefix('/').ok_or("the path is not absolute")?;
+    if path != "/" && parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err("the path is not normalised: `.`, `..` and needless slashes are not allowed");
+    }
+    Ok(path)
+}
+
+/// A letter, then letters, digits and `others`.
+fn is_word(text: &str, others: &[u8]) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+}
