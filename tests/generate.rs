@@ -19,7 +19,9 @@ fn fixtures() -> PathBuf {
 fn generator(root: &Path, output: &Path) -> Command {
     let mut command = Command::new(PODUNIT);
     command.arg0("/usr/lib/systemd/system-generators/podunit-generator");
-    command.env("PODUNIT_GENERATOR_ROOT", root).args([output, output, output]);
+    command
+        .env("PODUNIT_GENERATOR_ROOT", root)
+        .args([output, output, output]);
     command
 }
 
@@ -59,7 +61,9 @@ fn copy_tree(from: &Path, to: &Path) {
 /// Messages without the process ID and the folders of this machine.
 fn messages(output: &Output, root: &Path, dir: &Path) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
-    let text = text.replace(dir.to_str().unwrap(), "OUTPUT").replace(root.to_str().unwrap(), "");
+    let text = text
+        .replace(dir.to_str().unwrap(), "OUTPUT")
+        .replace(root.to_str().unwrap(), "");
     let line = |line: &str| match line.split_once("podunit-generator[") {
         Some((priority, rest)) => format!("{priority}{}\n", rest.split_once("]: ").unwrap().1),
         None => format!("{line}\n"),
@@ -71,7 +75,10 @@ fn messages(output: &Output, root: &Path, dir: &Path) -> String {
 fn fixtures_become_what_is_expected() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut wrong = Vec::new();
-    let mut names: Vec<PathBuf> = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> = fs::read_dir(fixtures())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.sort();
     for fixture in names {
         let name = fixture.file_name().unwrap().to_str().unwrap();
@@ -79,7 +86,11 @@ fn fixtures_become_what_is_expected() {
         let output = tempfile::tempdir().unwrap();
         let result = generator(&root, output.path()).output().unwrap();
         let said = messages(&result, &root, output.path());
-        assert_eq!(result.status.code(), Some(i32::from(said.contains("<3>"))), "{name}: {said}");
+        assert_eq!(
+            result.status.code(),
+            Some(i32::from(said.contains("<3>"))),
+            "{name}: {said}"
+        );
         if update {
             copy_tree(output.path(), &fixture.join("expected"));
             fs::write(fixture.join("messages"), &said).unwrap();
@@ -94,7 +105,10 @@ fn fixtures_become_what_is_expected() {
         let (got, expected) = (tree(output.path()), tree(&fixture.join("expected")));
         for path in got.keys().chain(expected.keys()) {
             if got.get(path) != expected.get(path) {
-                wrong.push(format!("{name}: {path}:\n{}", got.get(path).map_or("(missing)", String::as_str)));
+                wrong.push(format!(
+                    "{name}: {path}:\n{}",
+                    got.get(path).map_or("(missing)", String::as_str)
+                ));
             }
         }
         // The compiled pod can hold secrets in Environment=.
@@ -107,7 +121,11 @@ fn fixtures_become_what_is_expected() {
         }
     }
     wrong.dedup();
-    assert!(wrong.is_empty(), "UPDATE=1 takes this as right:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "UPDATE=1 takes this as right:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -124,7 +142,9 @@ fn a_second_run_changes_nothing() {
 fn fifty_runs_at_once_leave_whole_files_and_nothing_else() {
     let root = fixtures().join("founding/root");
     let output = tempfile::tempdir().unwrap();
-    let runs: Vec<_> = (0..50).map(|_| generator(&root, output.path()).spawn().unwrap()).collect();
+    let runs: Vec<_> = (0..50)
+        .map(|_| generator(&root, output.path()).spawn().unwrap())
+        .collect();
     for mut run in runs {
         assert!(run.wait().unwrap().success());
     }
@@ -135,20 +155,34 @@ fn fifty_runs_at_once_leave_whole_files_and_nothing_else() {
 fn packages_get_the_same_but_no_stubs() {
     let generate = |fixture: &str, output: &Path| {
         let root = fixtures().join(fixture).join("root");
-        let command = [Path::new("generate"), Path::new("--root"), &root, Path::new("--output"), output];
+        let command = [
+            Path::new("generate"),
+            Path::new("--root"),
+            &root,
+            Path::new("--output"),
+            output,
+        ];
         Command::new(PODUNIT).args(command).output().unwrap()
     };
     let output = tempfile::tempdir().unwrap();
     let dir = output.path().join("usr/lib/systemd/system");
     let result = generate("founding", &dir);
-    assert!(result.status.success() && result.stderr.is_empty(), "{}", String::from_utf8_lossy(&result.stderr));
+    assert!(
+        result.status.success() && result.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&result.stderr)
+    );
     assert_eq!(tree(&dir), tree(&fixtures().join("founding/expected")));
 
     let dir = output.path().join("broken");
     let result = generate("broken", &dir);
     assert_eq!(result.status.code(), Some(1));
     assert!(!result.stderr.is_empty());
-    assert!(!tree(&dir).keys().any(|name| name.contains("pod-broken")), "{:?}", tree(&dir).keys());
+    assert!(
+        !tree(&dir).keys().any(|name| name.contains("pod-broken")),
+        "{:?}",
+        tree(&dir).keys()
+    );
 }
 
 #[test]
@@ -171,8 +205,15 @@ fn an_initrd_has_no_pods() {
 fn a_wrong_number_of_folders_is_refused() {
     for folders in [vec![], vec!["/a", "/b"]] {
         let mut command = Command::new(PODUNIT);
-        command.arg0("podunit-generator").env("PODUNIT_GENERATOR_ROOT", "/nonexistent").args(&folders);
-        assert_eq!(command.stderr(Stdio::null()).status().unwrap().code(), Some(2), "{folders:?}");
+        command
+            .arg0("podunit-generator")
+            .env("PODUNIT_GENERATOR_ROOT", "/nonexistent")
+            .args(&folders);
+        assert_eq!(
+            command.stderr(Stdio::null()).status().unwrap().code(),
+            Some(2),
+            "{folders:?}"
+        );
     }
 }
 
@@ -192,7 +233,14 @@ fn with_tmpfs(options: &str, run: impl FnOnce(&Path) + Send + 'static) {
             return;
         }
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
-        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).unwrap();
+        mount(
+            Some("tmpfs"),
+            dir.path(),
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
         run(dir.path());
         nix::mount::umount2(dir.path(), nix::mount::MntFlags::MNT_DETACH).unwrap();
     });
@@ -215,7 +263,10 @@ fn a_full_disk_leaves_nothing_half_written() {
     for inodes in 2..=8 {
         with_tmpfs(&format!("nr_inodes={inodes}"), |dir| {
             let said = fails_and_leaves_nothing(dir);
-            assert!(said.contains("No space left on device") && said.contains("pod my-shared-pod"), "{said}");
+            assert!(
+                said.contains("No space left on device") && said.contains("pod my-shared-pod"),
+                "{said}"
+            );
         });
     }
     for pages in 1..=4 {
@@ -229,6 +280,9 @@ fn a_full_disk_leaves_nothing_half_written() {
 fn a_read_only_folder_is_named() {
     with_tmpfs("ro", |dir| {
         let said = fails_and_leaves_nothing(dir);
-        assert!(said.contains("Read-only file system") && said.contains("OUTPUT"), "{said}");
+        assert!(
+            said.contains("Read-only file system") && said.contains("OUTPUT"),
+            "{said}"
+        );
     });
 }

@@ -17,7 +17,12 @@ fn table() -> BTreeMap<String, Option<BTreeSet<String>>> {
         let allowed = match may_use {
             "everything" => None,
             "nothing of ours" => Some(BTreeSet::new()),
-            names => Some(names.split(' ').map(|name| name.trim_matches('`').to_owned()).collect()),
+            names => Some(
+                names
+                    .split(' ')
+                    .map(|name| name.trim_matches('`').to_owned())
+                    .collect(),
+            ),
         };
         (module.to_owned(), allowed)
     })
@@ -41,7 +46,9 @@ fn rust_files(dir: &Path) -> Vec<PathBuf> {
 /// line. Comments do not count: links in them are no use.
 fn used_modules(text: &str) -> Vec<(usize, String)> {
     let name = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        text.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
     };
     let mut used = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -64,11 +71,18 @@ fn imports_point_one_way() {
     let mut wrong = Vec::new();
     for (module, allowed) in &table {
         let Some(allowed) = allowed else { continue };
-        let files = [vec![source_dir().join(format!("{module}.rs"))], rust_files(&source_dir().join(module))].concat();
+        let files = [
+            vec![source_dir().join(format!("{module}.rs"))],
+            rust_files(&source_dir().join(module)),
+        ]
+        .concat();
         for file in files.iter().filter(|file| file.exists()) {
             for (line, used) in used_modules(&std::fs::read_to_string(file).unwrap()) {
                 if used != *module && table.contains_key(&used) && !allowed.contains(&used) {
-                    wrong.push(format!("{}:{line}: `{module}` may not use `{used}`", file.display()));
+                    wrong.push(format!(
+                        "{}:{line}: `{module}` may not use `{used}`",
+                        file.display()
+                    ));
                 }
             }
         }
@@ -80,7 +94,9 @@ fn imports_point_one_way() {
 fn every_module_is_in_the_table() {
     let table = table();
     let text = std::fs::read_to_string(source_dir().join("lib.rs")).unwrap();
-    let modules = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
     let missing: Vec<&str> = modules.filter(|module| !table.contains_key(*module)).collect();
     assert!(missing.is_empty(), "not in the table of src/lib.rs: {missing:?}");
 }

@@ -69,7 +69,10 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ([dir] | [dir, _, _]) = arguments else {
-        log.line(Severity::Error, "wrong number of arguments: give one folder, or three (normal, early, late)");
+        log.line(
+            Severity::Error,
+            "wrong number of arguments: give one folder, or three (normal, early, late)",
+        );
         return ExitCode::from(super::USAGE);
     };
     set_umask();
@@ -89,7 +92,10 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
     for (at, problem) in run.problems.iter().enumerate() {
         if at == MOST_MESSAGES {
             let rest = run.problems.len() - at;
-            log.line(Severity::Error, &format!("{rest} more problems: `podunit check` shows them all"));
+            log.line(
+                Severity::Error,
+                &format!("{rest} more problems: `podunit check` shows them all"),
+            );
             break;
         }
         log.line(problem.severity, &diagnostic::line(problem, &definitions.sources));
@@ -107,7 +113,11 @@ struct Run {
 impl Run {
     fn new(paths: &Paths, dir: &Path, problems: Vec<Problem>) -> anyhow::Result<Self> {
         let output = Output::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-        Ok(Self { output, claims: Claims::read(paths, dir), problems })
+        Ok(Self {
+            output,
+            claims: Claims::read(paths, dir),
+            problems,
+        })
     }
 
     /// Good pods, broken ones, and what runs.
@@ -132,15 +142,27 @@ impl Run {
             }
             self.pod(pod, kept.remove(&pod.name).unwrap_or_default());
         }
-        for broken in definitions.broken.iter().filter(|broken| !again.contains(&broken.name)) {
-            self.write(stub::of(&broken.name, &broken.source, &broken.install), &broken.name, &broken.source);
+        for broken in definitions
+            .broken
+            .iter()
+            .filter(|broken| !again.contains(&broken.name))
+        {
+            self.write(
+                stub::of(&broken.name, &broken.source, &broken.install),
+                &broken.name,
+                &broken.source,
+            );
         }
         self
     }
 
     /// Units of members that run but are no longer in the definition, if their names are free.
     fn keep(&mut self, running: &Running, now: &Pod) -> Vec<UnitFile> {
-        let mut set = UnitSet { links: Vec::new(), files: running.vanished(now), ..running.again() };
+        let mut set = UnitSet {
+            links: Vec::new(),
+            files: running.vanished(now),
+            ..running.again()
+        };
         if let Err(problem) = self.claims.claim(&set) {
             self.problems.push(problem);
             set.files.clear();
@@ -173,15 +195,26 @@ impl Run {
 
     fn give_up(&mut self, rest: &[Pod]) {
         for pod in rest {
-            let message = format!("pod {} gets no units: all pods took more than {DEADLINE:?}", pod.name);
+            let message = format!(
+                "pod {} gets no units: all pods took more than {DEADLINE:?}",
+                pod.name
+            );
             let help = "run `systemctl daemon-reload` when the machine is less busy";
-            self.problems.push(Problem::error(Place::file(&pod.source), message).help(help));
+            self.problems
+                .push(Problem::error(Place::file(&pod.source), message).help(help));
         }
     }
 
     fn exit_code(&self) -> ExitCode {
-        let failed = self.problems.iter().any(|problem| problem.severity == Severity::Error);
-        if failed { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
+        let failed = self
+            .problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error);
+        if failed {
+            ExitCode::from(FAILURE)
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }
 
@@ -195,7 +228,11 @@ struct Log(Option<File>);
 
 impl Log {
     fn open(kernel: bool) -> Self {
-        Self(kernel.then(|| File::options().write(true).open("/dev/kmsg").ok()).flatten())
+        Self(
+            kernel
+                .then(|| File::options().write(true).open("/dev/kmsg").ok())
+                .flatten(),
+        )
     }
 
     /// One record, in one write.

@@ -10,6 +10,8 @@ pub mod install;
 mod resource;
 pub mod running;
 pub mod stub;
+#[cfg(test)]
+mod tests;
 pub mod units;
 
 use crate::model::PodName;

@@ -89,37 +89,32 @@ fn is_supervisors(key: &str) -> bool {
     !is_resource(key) && !["ExecStartPre", "TimeoutStartSec", "TimeoutSec", "Restart"].contains(&key)
 }
 
-/// The supervisor talks to systemd, journald and the members' sockets under other processes' credentials
-/// (`CAP_SYS_ADMIN`, `CAP_SETUID`, `CAP_SETGID`), looks at members in `/proc`, and enters the pod's network.
+/// Walls around the supervisor, as far as they cost nothing: it starts with every pod. A mount namespace
+/// (`ProtectSystem=` and its like) and an allow list of system calls would each add more than 10 ms of CPU time to a
+/// start, and `systemd-analyze security` would say 2.9 and not 4.3.
 fn confine(unit: &mut UnitWriter) {
+    // It speaks to systemd and journald with the credentials of members (SYS_ADMIN, SETUID, SETGID), looks at them in
+    // /proc (SYS_PTRACE), and opens pipes and sockets that belong to users of containers.
     let capabilities = "CAP_SYS_ADMIN CAP_SETUID CAP_SETGID CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE \
-                        CAP_CHOWN CAP_FOWNER";
-    unit.passthrough("CapabilityBoundingSet", capabilities);
+                        CAP_FOWNER";
+    unit.passthrough("CapabilityBoundingSet", capabilities)
+        .token("NoNewPrivileges", "yes");
     for key in [
-        "NoNewPrivileges",
         "LockPersonality",
         "MemoryDenyWriteExecute",
-        "PrivateDevices",
-        "PrivateTmp",
         "ProtectClock",
-        "ProtectControlGroups",
-        "ProtectHome",
         "ProtectHostname",
-        "ProtectKernelLogs",
-        "ProtectKernelModules",
-        "ProtectKernelTunables",
+        "RestrictNamespaces",
         "RestrictRealtime",
         "RestrictSUIDSGID",
     ] {
         unit.token(key, "yes");
     }
-    unit.token("ProtectSystem", "strict")
-        .token("ReadWritePaths", "/run/podunit");
-    unit.passthrough("RestrictAddressFamilies", "AF_UNIX AF_NETLINK AF_INET AF_INET6");
-    unit.token("RestrictNamespaces", "net")
-        .token("SystemCallArchitectures", "native");
-    unit.token("SystemCallFilter", "@system-service")
+    unit.token("RestrictAddressFamilies", "AF_UNIX");
+    unit.token("SystemCallArchitectures", "native")
         .token("SystemCallErrorNumber", "EPERM");
+    let calls = "~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @resources @swap";
+    unit.passthrough("SystemCallFilter", calls);
 }
 
 /// `pod-X-infra.service`: the namespaces. A process stays only where process IDs are shared.
