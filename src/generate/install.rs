@@ -2,9 +2,10 @@
 //! the next reload), so the generator makes the links itself.
 
 use super::Link;
-use crate::model::Directive;
+use crate::model::{Directive, Pod};
 use crate::unitfile::write::unit_name_is_valid;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// A word of `[Install]` that cannot become a link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,49 @@ pub enum InstallError {
     /// An alias must be of the same type as the unit.
     #[error("[Install] Alias={0}: the alias of a service must end in .service")]
     AliasType(String),
+}
+
+/// All links of a pod, sorted.
+///
+/// # Errors
+/// The first word that is not the name of a unit.
+pub fn of_pod(pod: &Pod) -> Result<Vec<Link>, InstallError> {
+    let mut all: BTreeSet<Link> = links(&pod.name.unit(), &pod.units.install)?.into_iter().collect();
+    for member in &pod.members {
+        all.extend(links(&pod.name.member_unit(&member.name), &member.units.install)?);
+    }
+    all.extend(split_names(pod).map(|(alias, unit)| Link {
+        path: alias,
+        target: unit,
+    }));
+    Ok(all.into_iter().collect())
+}
+
+/// Other names of a pod's units, and the unit that each stands for.
+pub(super) fn aliases(pod: &Pod) -> impl Iterator<Item = (String, String)> {
+    let links = of_pod(pod).unwrap_or_default().into_iter();
+    links
+        .filter(|link| !link.path.contains('/'))
+        .map(|link| (link.path, link.target))
+}
+
+/// The names that Quadlet gives to units, for a pod whose members have files of their own: `a.service` for
+/// `a.container`, `X-pod.service` for `X.pod`. Dependencies in such files are written with them.
+fn split_names(pod: &Pod) -> impl Iterator<Item = (String, String)> {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let split = pod.members.iter().filter(|member| member.source != pod.source);
+    let members = split.clone().filter_map(move |member| {
+        Some((
+            format!("{}.service", stem(&member.source)?),
+            pod.name.member_unit(&member.name),
+        ))
+    });
+    let whole = split
+        .take(1)
+        .filter_map(move |_| Some((format!("{}-pod.service", stem(&pod.source)?), pod.name.unit())));
+    members
+        .chain(whole)
+        .filter(|(alias, unit)| alias != unit && unit_name_is_valid(alias))
 }
 
 /// Links for the unit `unit`, sorted. `Also=` and `DefaultInstance=` ask for nothing here.

@@ -1,9 +1,9 @@
 //! What running pods were started with: `/run/podunit/X/pod.json` and `units/`, copied there by infra. While a pod
 //! runs, these stand in for a definition that is gone or broken, so that stop and teardown stay what they were.
 
-use super::{Link, UnitFile, UnitSet, install};
+use super::{UnitFile, UnitSet, install};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{Container, Directive, Paths, Pod, PodName};
+use crate::model::{Paths, Pod, PodName};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
@@ -47,6 +47,12 @@ pub fn all(paths: &Paths) -> (Vec<Running>, Vec<Problem>) {
 impl Running {
     /// Everything that the pod was started with, to be written again.
     pub fn again(&self) -> UnitSet {
+        // They could be made when the pod was started.
+        let links = self
+            .pod
+            .as_ref()
+            .and_then(|pod| install::of_pod(pod).ok())
+            .unwrap_or_default();
         UnitSet {
             pod: self.name.clone(),
             source: self
@@ -55,7 +61,7 @@ impl Running {
                 .map(|pod| pod.source.clone())
                 .unwrap_or_default(),
             files: self.files.clone(),
-            links: self.pod.as_ref().map(links).unwrap_or_default(),
+            links,
             compiled: Some(self.compiled.clone()),
         }
     }
@@ -66,15 +72,6 @@ impl Running {
         let gone = |file: &&UnitFile| !still.contains(&file.name) && file.name != pod.name.slice();
         self.files.iter().filter(gone).cloned().collect()
     }
-}
-
-/// The links that the pod was enabled by. They were valid when it was started.
-fn links(pod: &Pod) -> Vec<Link> {
-    let of = |unit: &str, lines: &[Directive]| install::links(unit, lines).unwrap_or_default();
-    let member = |member: &Container| of(&pod.name.member_unit(&member.name), &member.units.install);
-    let mut links = of(&pod.name.unit(), &pod.units.install);
-    links.extend(pod.members.iter().flat_map(member));
-    links
 }
 
 fn read(paths: &Paths, name: &PodName) -> io::Result<Option<Running>> {

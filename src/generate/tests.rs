@@ -128,23 +128,13 @@ fn what_the_pod_waits_for_keeps_infra_too() {
 
 #[test]
 fn limits_of_the_pod_are_the_slices() {
-    let mut pod = pod(
-        &[],
-        &[
-            ("MemoryMax", "1G"),
-            ("Environment", "A=b"),
-            ("TimeoutStartSec", "5"),
-            ("Restart", "always"),
-        ],
-    );
+    let mut pod = pod(&[], &[("MemoryMax", "1G"), ("Environment", "A=b")]);
     pod.members[0].units.service = lines(&[("MemoryMax", "10M")]);
     let set = units::of(&pod).unwrap();
     assert_eq!(values(&set, "pods-x.slice", "MemoryMax"), ["1G"]);
     assert_eq!(values(&set, "pod-x-a.service", "MemoryMax"), ["10M"]);
     assert!(values(&set, "pod-x.service", "MemoryMax").is_empty());
     assert_eq!(values(&set, "pod-x.service", "Environment"), ["A=b"]);
-    assert_eq!(values(&set, "pod-x.service", "TimeoutStartSec"), ["infinity"]);
-    assert_eq!(values(&set, "pod-x.service", "Restart"), ["no"]);
 }
 
 #[test]
@@ -174,11 +164,6 @@ fn a_stop_has_time_for_its_last_step() {
     assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["5s"]);
     // One after the other, then infra.
     assert_eq!(values(&set, "pod-x.service", "TimeoutStopSec"), ["1min 5s"]);
-    pod.members[0].units.service = lines(&[("TimeoutStopSec", "infinity")]);
-    assert_eq!(
-        values(&units::of(&pod).unwrap(), "pod-x.service", "TimeoutStopSec"),
-        ["infinity"]
-    );
 }
 
 #[test]
@@ -191,22 +176,34 @@ fn a_member_keeps_its_own_restart() {
 }
 
 #[test]
-fn commands_of_the_definition_meet_no_walls() {
-    let set = units::of(&pod(
-        &[],
-        &[("ExecStartPre", "/bin/a"), ("ExecStartPost", "/bin/b")],
-    ))
-    .unwrap();
-    assert_eq!(values(&set, "pod-x-infra.service", "ExecStartPre"), ["/bin/a"]);
-    assert_eq!(values(&set, "pod-x.service", "ExecStartPost"), ["/bin/b"]);
-    assert!(values(&set, "pod-x.service", "CapabilityBoundingSet").is_empty());
+fn members_with_files_of_their_own_have_quadlets_names() {
+    let mut pod = pod(&[("After", "a.service db.service")], &[]);
     assert!(
-        !values(
-            &units::of(&pod(&[], &[])).unwrap(),
-            "pod-x.service",
-            "CapabilityBoundingSet"
-        )
-        .is_empty()
+        units::of(&pod)
+            .unwrap()
+            .links
+            .iter()
+            .all(|link| link.path == "x-pod.service")
+    );
+    pod.members[0].source = "/etc/podunit/a.container".into();
+    pod.members[1].units.unit = lines(&[("After", "a.service x-pod.service")]);
+    let set = units::of(&pod).unwrap();
+    let shown: Vec<String> = set
+        .links
+        .iter()
+        .map(|link| format!("{} -> {}", link.path, link.target))
+        .collect();
+    assert_eq!(
+        shown,
+        ["a.service -> pod-x-a.service", "x-pod.service -> pod-x.service"]
+    );
+    assert_eq!(
+        values(&set, "pod-x.service", "After"),
+        ["dbus.service dbus-broker.service", "db.service"]
+    );
+    assert_eq!(
+        values(&set, "pod-x-b.service", "After"),
+        ["pod-x-infra.service", "a.service"]
     );
 }
 

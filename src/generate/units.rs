@@ -5,7 +5,7 @@
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
 use crate::model::{Container, Directive, ImageSource, Network, Pod};
-use crate::unitfile::value::{TimeSpan, parse_time_span};
+use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
 use std::time::Duration;
@@ -26,12 +26,9 @@ const RESTART_DELAY: Duration = Duration::from_millis(100);
 /// # Errors
 /// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
 pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
-    let mut links = install::links(&pod.name.unit(), &pod.units.install)?;
     let mut files = vec![slice(pod)?];
     for member in &pod.members {
-        let file = member_unit(pod, member)?;
-        links.extend(install::links(&file.name, &member.units.install)?);
-        files.push(file);
+        files.push(member_unit(pod, member)?);
     }
     files.push(infra(pod)?);
     files.push(supervisor(pod)?);
@@ -39,7 +36,7 @@ pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
         pod: pod.name.clone(),
         source: pod.source.clone(),
         files,
-        links,
+        links: install::of_pod(pod)?,
         compiled: Some(serde_json::to_string(pod)? + "\n"),
     })
 }
@@ -69,24 +66,10 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.token("TimeoutStartSec", "infinity")
         .time("TimeoutStopSec", stop_budget(pod));
     unit.time("WatchdogSec", TimeSpan::Finite(WATCHDOG));
-    let own: Vec<&Directive> = pod
-        .units
-        .service
-        .iter()
-        .filter(|line| is_supervisors(&line.key))
-        .collect();
-    // Commands of the definition would meet walls that their author does not know of.
-    if !own.iter().any(|line| line.key.starts_with("Exec")) {
-        confine(&mut unit);
-    }
-    pass(&mut unit, own.into_iter().cloned());
+    confine(&mut unit);
+    let own = pod.units.service.iter().filter(|line| !is_resource(&line.key));
+    pass(&mut unit, own.cloned());
     finish(pod.name.unit(), unit)
-}
-
-/// Keys of the pod's `[Service]` that mean the supervisor. Resource limits mean the slice, what runs before the pod
-/// means infra; when the pod is ready, and how it comes back, is the supervisor's own business.
-fn is_supervisors(key: &str) -> bool {
-    !is_resource(key) && !["ExecStartPre", "TimeoutStartSec", "TimeoutSec", "Restart"].contains(&key)
 }
 
 /// Walls around the supervisor, as far as they cost nothing: it starts with every pod. A mount namespace
@@ -146,14 +129,6 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.time("TimeoutStartSec", TimeSpan::Finite(INFRA_START));
     unit.time("TimeoutStopSec", TimeSpan::Finite(INFRA_STOP))
         .units("Slice", &[pod.name.slice()]);
-    pass(
-        &mut unit,
-        pod.units
-            .service
-            .iter()
-            .filter(|line| line.key == "ExecStartPre")
-            .cloned(),
-    );
     finish(pod.name.infra_unit(), unit)
 }
 
@@ -178,7 +153,7 @@ fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError>
             .units
             .unit
             .iter()
-            .filter_map(|line| without(&pod_names(pod), line)),
+            .filter_map(|line| outward_of_member(pod, line)),
     );
 
     unit.section("Service")
@@ -277,21 +252,21 @@ fn holds_for_members(key: &str) -> bool {
 }
 
 /// A line of the pod's `[Unit]` without an order towards units of the pod itself: those would wait for each other.
-/// Nothing if it says nothing else.
+/// The definition was checked for the units' own names; here it is about their aliases.
 fn outward(pod: &Pod, line: &Directive) -> Option<Directive> {
     let mut own = pod.service_units();
-    own.extend(pod_names(pod));
+    own.extend(install::aliases(pod).map(|(alias, _)| alias));
     without(&own, line)
 }
 
-/// Names of the supervisor's unit.
-fn pod_names(pod: &Pod) -> Vec<String> {
-    let links = install::links(&pod.name.unit(), &pod.units.install).unwrap_or_default();
-    let aliases = links
-        .into_iter()
-        .map(|link| link.path)
-        .filter(|path| !path.contains('/'));
-    aliases.chain([pod.name.unit()]).collect()
+/// The same for a member, which may wait for other members but not for the pod.
+fn outward_of_member(pod: &Pod, line: &Directive) -> Option<Directive> {
+    let own: Vec<String> = install::aliases(pod)
+        .filter(|(_, unit)| *unit == pod.name.unit())
+        .map(|(alias, _)| alias)
+        .chain([pod.name.unit()])
+        .collect();
+    without(&own, line)
 }
 
 /// A line without an order towards `units`; nothing if it says nothing else.
@@ -299,11 +274,13 @@ fn without(units: &[String], line: &Directive) -> Option<Directive> {
     if !["After", "Before"].contains(&line.key.as_str()) {
         return Some(line.clone());
     }
-    let others = line
+    let is_other = |word: &&str| !units.iter().any(|unit| unit == word);
+    let value = line
         .value
         .split_ascii_whitespace()
-        .filter(|word| !units.iter().any(|unit| unit == word));
-    let value = others.collect::<Vec<&str>>().join(" ");
+        .filter(is_other)
+        .collect::<Vec<&str>>()
+        .join(" ");
     (!value.is_empty()).then(|| Directive {
         key: line.key.clone(),
         value,
@@ -312,29 +289,12 @@ fn without(units: &[String], line: &Directive) -> Option<Directive> {
 
 /// How long the supervisor may wait for everything to stop: one member after the other, then infra.
 fn stop_budget(pod: &Pod) -> TimeSpan {
-    let of = |member: &Container| {
-        let given = member
-            .units
-            .service
-            .iter()
-            .rev()
-            .find(|line| line.key == "TimeoutStopSec");
-        given
-            .and_then(|line| parse_time_span(&line.value))
-            .unwrap_or(TimeSpan::Finite(member.stop_timeout + STEP))
-    };
-    pod.members
+    let members: Duration = pod
+        .members
         .iter()
-        .map(of)
-        .fold(TimeSpan::Finite(INFRA_STOP + STEP), |sum, span| {
-            match (sum, span) {
-                // systemd reads 0 as no limit, too.
-                (TimeSpan::Finite(sum), TimeSpan::Finite(span)) if !span.is_zero() => {
-                    TimeSpan::Finite(sum + span + STEP)
-                }
-                _ => TimeSpan::Infinite,
-            }
-        })
+        .map(|member| member.stop_timeout + 2 * STEP)
+        .sum();
+    TimeSpan::Finite(members + INFRA_STOP + STEP)
 }
 
 /// Writes lines that systemd is to read as the definition has them.
