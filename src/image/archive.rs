@@ -44,9 +44,9 @@ fn part(name: &[u8]) -> Part {
 /// # Errors
 /// An archive that cannot be read, is incomplete or damaged; a store that cannot be written.
 pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageError> {
-    let unreadable = |source| ImageError::Read {
+    let unreadable = |error| ImageError::Read {
         path: path.to_owned(),
-        source,
+        error,
     };
     let malformed = |problem: String| ImageError::Malformed {
         place: path.display().to_string(),
@@ -56,10 +56,10 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
         io::ErrorKind::UnexpectedEof => malformed("the archive ends too early: it is incomplete".to_owned()),
         _ => malformed(format!("not a whole tar archive: {error}")),
     };
-    let unwritable = |source| ImageError::Store {
+    let unwritable = |error| ImageError::Store {
         doing: "write",
         path: into_path.to_owned(),
-        source,
+        error,
     };
 
     let source = decompress(File::open(path).map_err(unreadable)?).map_err(unreadable)?;

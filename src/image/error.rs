@@ -21,15 +21,15 @@ pub enum ImageError {
         reference: String,
     },
     /// An archive or layout cannot be read at all.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// An archive, layout or document in it is not what it has to be.
-    #[error("{place}: {problem}")]
+    #[error("{place}: {}", printable(problem))]
     Malformed {
         /// The file, and the part of it.
         place: String,
@@ -53,14 +53,14 @@ pub enum ImageError {
         problem: LayerError,
     },
     /// The store cannot be read or written.
-    #[error("the image store: cannot {doing} {}: {}", path.display(), reason(source))]
+    #[error("the image store: cannot {doing} {}: {}", path.display(), reason(error))]
     Store {
         /// A verb such as "write".
         doing: &'static str,
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// The store says that it has an image, but parts of it are gone.
     #[error("the image {reference} is damaged, {} is missing or unreadable: load it again with `podunit image load`", path.display())]
@@ -110,4 +110,16 @@ pub fn reason(error: &io::Error) -> String {
         io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only".to_owned(),
         _ => error.to_string(),
     }
+}
+
+/// A text that may quote an archive, without the characters that a terminal would obey.
+pub fn printable(text: impl std::fmt::Display) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.to_string().chars().map(escape).collect()
 }

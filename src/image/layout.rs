@@ -131,9 +131,9 @@ impl Layout {
             digest: blob.digest,
             problem,
         };
-        let unreadable = |source| ImageError::Read {
+        let unreadable = |error| ImageError::Read {
             path: self.place.join(&path),
-            source,
+            error,
         };
         let mut file = self.tree.open_file(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => problem(BlobProblem::Missing),
@@ -283,7 +283,7 @@ impl Layout {
                 io::ErrorKind::NotFound => problem(BlobProblem::Missing),
                 _ => ImageError::Read {
                     path: self.place.join(&path),
-                    source: error,
+                    error,
                 },
             })?;
         if json.len() as u64 != blob.size {
@@ -308,7 +308,7 @@ impl Layout {
                 },
                 _ => ImageError::Read {
                     path: self.place.join(name),
-                    source: error,
+                    error,
                 },
             })
     }

@@ -30,9 +30,9 @@ impl Store {
     /// What is wrong with the archive or the store; then the store holds what it held before.
     pub fn load(&self, file: &Path, name: Option<&Reference>) -> Result<Vec<Loaded>, ImageError> {
         // Before anything is made: a file name with a typing error leaves no trace.
-        let unreadable = |source| ImageError::Read {
+        let unreadable = |error| ImageError::Read {
             path: file.to_owned(),
-            source,
+            error,
         };
         let is_directory = fs::metadata(file).map_err(unreadable)?.is_dir();
         let _lock = self.lock()?;
@@ -50,9 +50,9 @@ impl Store {
         name: Option<&Reference>,
     ) -> Result<Vec<Loaded>, ImageError> {
         let layout = if is_directory {
-            let tree = Tree::open(file).map_err(|source| ImageError::Read {
+            let tree = Tree::open(file).map_err(|error| ImageError::Read {
                 path: file.to_owned(),
-                source,
+                error,
             })?;
             Layout::open(tree, file, false)?
         } else {
@@ -74,7 +74,7 @@ impl Store {
                 index: image.index,
                 size,
             };
-            references.insert(reference.clone(), entry);
+            references.images.insert(reference.clone(), entry);
             loaded.push(Loaded {
                 reference,
                 digest: image.digest.to_string(),
@@ -108,9 +108,7 @@ impl Store {
         let tree = Tree::open(&path).map_err(failed("open", &path))?;
         let size = unpack(archive, &tree, diff_id).map_err(|problem| match problem {
             // A full disk is no fault of the layer.
-            LayerError::Write { source, .. } if is_of_the_store(&source) => {
-                failed("write", &self.root)(source)
-            }
+            LayerError::Write { error, .. } if is_of_the_store(&error) => failed("write", &self.root)(error),
             problem => ImageError::Layer {
                 digest: blob,
                 problem,

@@ -73,7 +73,7 @@ pub(super) struct Lock(#[expect(dead_code, reason = "held open")] File);
 
 pub(super) fn failed(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> ImageError {
     let path = path.into();
-    move |source| ImageError::Store { doing, path, source }
+    move |error| ImageError::Store { doing, path, error }
 }
 
 impl Store {
@@ -358,12 +358,6 @@ impl Store {
             reference: reference.to_owned(),
             path,
         }
-    }
-}
-
-impl References {
-    pub(super) fn insert(&mut self, reference: String, entry: Entry) {
-        self.images.insert(reference, entry);
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::Digest;
 use super::compression::decompress;
+use super::error::{printable, reason};
 use super::member_path::{Meaning, MemberPath, MemberProblem, link_target, meaning};
 use super::stream::{CopyError, Hashing, copy, open_tar};
 use crate::sys::tree::{Attributes, Kind, Tree, describe};
@@ -32,7 +33,7 @@ pub enum LayerError {
         problem: MemberProblem,
     },
     /// Not a tar archive, or not a whole one.
-    #[error("it cannot be read as a tar archive, it is damaged or incomplete: {0}")]
+    #[error("it cannot be read as a tar archive, it is damaged or incomplete: {}", printable(.0))]
     Archive(io::Error),
     /// More than [`MEMBERS_MAX`].
     #[error("it has more than {MEMBERS_MAX} members")]
@@ -46,12 +47,12 @@ pub enum LayerError {
         found: Digest,
     },
     /// A file cannot be made.
-    #[error("cannot unpack its member `{member}`: {}", super::error::reason(source))]
+    #[error("cannot unpack its member `{member}`: {}", reason(error))]
     Write {
         /// Name of the member, escaped.
         member: String,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -93,9 +94,9 @@ pub fn unpack(source: impl Read, tree: &Tree, expected: Digest) -> Result<u64, L
         modified: (0, 0),
         xattrs: Vec::new(),
     };
-    layer.root(&as_root).map_err(|source| LayerError::Write {
+    layer.root(&as_root).map_err(|error| LayerError::Write {
         member: "/".to_owned(),
-        source,
+        error,
     })?;
     let mut entries = archive.entries().map_err(LayerError::Archive)?;
     let mut count = 0;
@@ -115,7 +116,7 @@ pub fn unpack(source: impl Read, tree: &Tree, expected: Digest) -> Result<u64, L
             match failure {
                 Failure::Refused(problem) => LayerError::Member { member, problem },
                 Failure::Archive(error) => LayerError::Archive(error),
-                Failure::Write(source) => LayerError::Write { member, source },
+                Failure::Write(error) => LayerError::Write { member, error },
             }
         })?;
         // Contents of what has none (a directory, say) are not headers of the next member.
@@ -128,9 +129,9 @@ pub fn unpack(source: impl Read, tree: &Tree, expected: Digest) -> Result<u64, L
     if found != expected {
         return Err(LayerError::Contents { expected, found });
     }
-    layer.finish().map_err(|source| LayerError::Write {
+    layer.finish().map_err(|error| LayerError::Write {
         member: "/".to_owned(),
-        source,
+        error,
     })
 }
 
