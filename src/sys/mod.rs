@@ -4,3 +4,4 @@ pub mod file;
 pub mod mount;
 pub mod namespace;
 pub mod process;
+pub mod reactor;
