@@ -2,11 +2,11 @@
 
 /// Longest line that goes to the journal as one message, in bytes; the journal's own limit for lines (`LineMax=` in
 /// journald.conf(5)) is the same.
-pub const LONGEST: usize = 48 * 1024;
+pub(super) const LONGEST: usize = 48 * 1024;
 
 /// Takes the next line off `text`: the line without its end, and how many bytes it took. A line that is too long
 /// comes in pieces; text without a line end stays, unless `last`.
-pub fn next(text: &[u8], last: bool) -> Option<(&[u8], usize)> {
+pub(super) fn next(text: &[u8], last: bool) -> Option<(&[u8], usize)> {
     let mut window = text.iter().take(LONGEST + 1);
     if let Some(end) = window.position(|&byte| byte == b'\n') {
         return Some((&text[..end], end + 1));

@@ -41,7 +41,7 @@ pub fn supervise(name: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
     let name: PodName = name.parse().with_context(|| format!("`{name}` is not the name of a pod"))?;
     let plan = read(paths, &name)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let status = runtime.block_on(run::Supervisor::new(plan, paths.clone(), &signals)?.run())?;
+    let status = runtime.block_on(async { run::Supervisor::new(plan, paths.clone(), &signals)?.run().await })?;
     Ok(ExitCode::from(status))
 }
 

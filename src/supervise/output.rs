@@ -3,6 +3,7 @@
 use super::lines;
 use super::plan::MemberPlan;
 use crate::model::{Paths, PodName};
+use crate::sys::reactor;
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::{Fields, Priority};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -46,7 +47,7 @@ pub(super) fn read(
             // field, which it heeds from root only, has `journalctl -u` find the others too.
             .with("OBJECT_SYSTEMD_UNIT", &member.unit);
         let sink = Sink { journal: journal.clone(), fields, stalled: false, lost: 0 };
-        tasks.push(tokio::spawn(pump(AsyncFd::new(open(&path)?)?, pid.clone(), sink)));
+        tasks.push(tokio::spawn(pump(reactor::readable(open(&path)?)?, pid.clone(), sink)));
     }
     Ok(tasks)
 }

@@ -5,37 +5,37 @@ use std::time::Duration;
 
 /// A pod, as its supervisor sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// Name of the pod.
-    pub name: PodName,
+    pub(super) name: PodName,
     /// TCP ports of the pod that are published, each once.
-    pub ports: Vec<u16>,
+    pub(super) ports: Vec<u16>,
     /// Whether the members share a network namespace.
-    pub share_net: bool,
+    pub(super) share_net: bool,
     /// How long the pod may take until it is ready.
-    pub start_timeout: Option<Duration>,
+    pub(super) start_timeout: Option<Duration>,
     /// Members, sorted by name.
-    pub members: Vec<MemberPlan>,
+    pub(super) members: Vec<MemberPlan>,
 }
 
 /// A member, as the supervisor sees it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct MemberPlan {
+pub(super) struct MemberPlan {
     /// Name.
-    pub name: MemberName,
+    pub(super) name: MemberName,
     /// Its unit.
-    pub unit: String,
+    pub(super) unit: String,
     /// Whether it sends `READY=1` itself.
-    pub notify: bool,
+    pub(super) notify: bool,
     /// `SignalMap=`.
-    pub signal_map: SignalMap,
+    pub(super) signal_map: SignalMap,
     /// `ReloadSignal=`.
-    pub reload_signal: Option<Signal>,
+    pub(super) reload_signal: Option<Signal>,
 }
 
 impl Plan {
     /// Takes what is needed from a compiled pod.
-    pub fn new(pod: Pod) -> Self {
+    pub(super) fn new(pod: Pod) -> Self {
         let tcp = pod.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
         let mut ports: Vec<u16> = tcp.map(|port| port.container_port).collect();
         ports.sort_unstable();
@@ -53,7 +53,7 @@ impl Plan {
     }
 
     /// The units of the pod: supervisor, infra, members.
-    pub fn units(&self) -> Vec<String> {
+    pub(super) fn units(&self) -> Vec<String> {
         let members = self.members.iter().map(|member| member.unit.clone());
         [self.name.unit(), self.name.infra_unit()].into_iter().chain(members).collect()
     }

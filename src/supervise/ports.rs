@@ -8,7 +8,7 @@ const LONGEST: u64 = 256 * 1024;
 
 /// Those of `ports` that have no listener that can be reached from outside, in the network of the processes `pids`.
 /// With `shared` they are in one network, and the first that is alive speaks for all.
-pub fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> Vec<u16> {
+pub(super) fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> Vec<u16> {
     let mut silent = ports.to_vec();
     for pid in pids {
         let mut alive = false;

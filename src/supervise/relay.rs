@@ -2,6 +2,7 @@
 //! fields go on to systemd in the member's name. systemd's own socket is no place for a payload: whoever may write to
 //! it may name any process as a unit's main process.
 
+use crate::sys::reactor;
 use crate::systemd::datagram::Datagrams;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, bind,
@@ -51,7 +52,7 @@ pub(super) fn bind_in(dir: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     umask(mask);
     result?;
     rustix::fs::renameat(&dir, "socket.new", &dir, "socket")?;
-    AsyncFd::new(bound)
+    reactor::readable(bound)
 }
 
 /// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone.

@@ -438,7 +438,10 @@ impl Supervisor {
             }
         }
         if status != 0 {
-            crate::infra::remove_if_dead(&self.paths, &self.plan.name);
+            let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
+            if let Err(error) = removed {
+                self.log.line(Priority::Warning, &format!("what is left of the pod could not be removed: {error}"));
+            }
         }
         status
     }

@@ -2,9 +2,11 @@
 
 use super::plan::MemberPlan;
 use crate::model::Signal;
+use crate::sys::reactor;
 use nix::sys::signal::{self, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use tokio::io::unix::AsyncFd;
 
 /// Blocks the signals that the supervisor handles, so that none of them ends it, and returns the set. To be called
@@ -12,7 +14,7 @@ use tokio::io::unix::AsyncFd;
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn block() -> io::Result<SigSet> {
+pub(super) fn block() -> io::Result<SigSet> {
     // nix names no real-time signals: they are in the set of all, from which the others are taken.
     let mut set = SigSet::all();
     for signal in signal::Signal::iterator() {
@@ -26,26 +28,31 @@ pub fn block() -> io::Result<SigSet> {
     Ok(set)
 }
 
+/// Size of the record that signalfd(2) hands out; the signal's number is at its beginning.
+const RECORD: usize = 128;
+
 /// The blocked signals, as something to wait for.
 #[derive(Debug)]
-pub(super) struct Signals(AsyncFd<SignalFd>);
+pub(super) struct Signals(AsyncFd<OwnedFd>);
 
 impl Signals {
     pub(super) fn new(set: &SigSet) -> io::Result<Self> {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        Ok(Self(AsyncFd::new(SignalFd::with_flags(set, flags)?)?))
+        let fd = SignalFd::with_flags(set, flags)?;
+        reactor::readable(fd.as_fd().try_clone_to_owned()?).map(Self)
     }
 
     /// The next signal. Loses none when it is given up half-way.
     pub(super) async fn next(&self) -> io::Result<Signal> {
         loop {
             let mut ready = self.0.readable().await?;
-            let read = ready.try_io(|fd| match fd.get_ref().read_signal()? {
-                Some(info) => Ok(info.ssi_signo),
-                None => Err(io::ErrorKind::WouldBlock.into()),
+            let read = ready.try_io(|fd| {
+                let mut record = [0_u8; RECORD];
+                rustix::io::read(fd.get_ref(), &mut record)?;
+                Ok(i32::from_ne_bytes([record[0], record[1], record[2], record[3]]))
             });
             let Ok(number) = read else { continue };
-            if let Some(signal) = i32::try_from(number?).ok().and_then(Signal::from_number) {
+            if let Some(signal) = Signal::from_number(number?) {
                 return Ok(signal);
             }
         }

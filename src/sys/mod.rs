@@ -6,4 +6,5 @@ pub mod namespace;
 pub mod overlay;
 pub mod pidfd;
 pub mod process;
+pub mod reactor;
 pub mod tree;
