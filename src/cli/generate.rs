@@ -164,7 +164,7 @@ impl Run {
             ..running.again()
         };
         if let Err(problem) = self.claims.claim(&set) {
-            self.problems.push(problem);
+            self.problems.push(*problem);
             set.files.clear();
         }
         set.files
@@ -183,7 +183,7 @@ impl Run {
         let place = || Place::file(source);
         let problem = match set.map(|set| (self.claims.claim(&set), set)) {
             Err(error) => Problem::error(place(), format!("pod {pod} gets no units: {error}")),
-            Ok((Err(problem), _)) => problem,
+            Ok((Err(problem), _)) => *problem,
             Ok((Ok(()), set)) => match self.output.write(&set) {
                 Ok(()) => return,
                 Err(error) => Problem::error(place(), format!("pod {pod} gets no units: {error}"))

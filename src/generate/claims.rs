@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 pub struct Claims {
     /// Units that are there already, by file name.
     existing: HashMap<OsString, PathBuf>,
-    /// Units of pods that were seen before, with pod and definition.
-    claimed: HashMap<String, (PodName, PathBuf)>,
+    /// Units of pods that were seen before, and whose they are.
+    claimed: HashMap<String, usize>,
+    /// Those pods, with their definitions.
+    owners: Vec<(PodName, PathBuf)>,
 }
 
 impl Claims {
@@ -40,7 +42,7 @@ impl Claims {
         }
         Self {
             existing,
-            claimed: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -48,32 +50,26 @@ impl Claims {
     ///
     /// # Errors
     /// One of the names is taken, by a unit or by a pod; then none is taken for this pod.
-    pub fn claim(&mut self, set: &UnitSet) -> Result<(), Problem> {
+    pub fn claim(&mut self, set: &UnitSet) -> Result<(), Box<Problem>> {
         let aliases = set.links.iter().filter(|link| !link.path.contains('/'));
         let names: Vec<(&str, Option<&str>)> = (set.files.iter().map(|file| (file.name.as_str(), None)))
             .chain(aliases.map(|link| (link.path.as_str(), Some(link.target.as_str()))))
             .collect();
         for (name, alias_of) in &names {
-            if let Some((pod, source)) = self.claimed.get(*name).filter(|(pod, _)| *pod != set.pod) {
-                return Err(taken(
-                    set,
-                    name,
-                    source,
-                    &format!("pod {pod} has a unit of this name"),
-                ));
+            let owner = self.claimed.get(*name).map(|owner| &self.owners[*owner]);
+            if let Some((pod, source)) = owner.filter(|(pod, _)| *pod != set.pod) {
+                let why = format!("pod {pod} has a unit of this name");
+                return Err(taken(set, name, source, &why));
             }
-            if let Some(path) = self.existing.get(OsStr::new(*name)) {
-                if !is_ours(path, &set.pod, *alias_of) {
-                    return Err(taken(set, name, path, "this unit exists already"));
-                }
+            let existing = self.existing.get(OsStr::new(*name));
+            if let Some(path) = existing.filter(|path| !is_ours(path, &set.pod, *alias_of)) {
+                return Err(taken(set, name, path, "this unit exists already"));
             }
         }
-        let owner = (set.pod.clone(), set.source.clone());
-        self.claimed.extend(
-            names
-                .into_iter()
-                .map(|(name, _)| (name.to_owned(), owner.clone())),
-        );
+        let owner = self.owners.len();
+        self.owners.push((set.pod.clone(), set.source.clone()));
+        self.claimed
+            .extend(names.into_iter().map(|(name, _)| (name.to_owned(), owner)));
         Ok(())
     }
 }
@@ -103,13 +99,12 @@ fn is_ours(path: &Path, pod: &PodName, alias_of: Option<&str>) -> bool {
     read.is_ok() && (head.is_empty() || head == header.as_bytes() || beside())
 }
 
-fn taken(set: &UnitSet, unit: &str, by: &Path, why: &str) -> Problem {
+fn taken(set: &UnitSet, unit: &str, by: &Path, why: &str) -> Box<Problem> {
     let message = format!(
         "pod {} needs the unit name {unit}, which is taken by {}; the pod gets no units",
         set.pod,
         by.display()
     );
-    Problem::error(Place::file(&set.source), message)
-        .other(Place::file(by), why)
-        .help("rename one of the two, or remove it")
+    let problem = Problem::error(Place::file(&set.source), message).other(Place::file(by), why);
+    Box::new(problem.help("rename one of the two, or remove it"))
 }

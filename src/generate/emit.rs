@@ -28,6 +28,8 @@ pub struct EmitError {
 pub struct Output {
     path: PathBuf,
     fd: OwnedFd,
+    /// Ends names that no other process uses.
+    process: String,
 }
 
 impl Output {
@@ -44,6 +46,7 @@ impl Output {
         Ok(Self {
             path: path.to_owned(),
             fd,
+            process: std::process::id().to_string(),
         })
     }
 
@@ -75,7 +78,7 @@ impl Output {
                 .chain(set.links.iter().map(|link| link.path.as_str()));
             for name in names {
                 // What is not there needs no removing, and what cannot be removed was not written either.
-                let _ = rustix::fs::unlinkat(&self.fd, temporary(name), AtFlags::empty());
+                let _ = rustix::fs::unlinkat(&self.fd, self.temporary(name), AtFlags::empty());
                 let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::empty());
             }
             EmitError {
@@ -92,15 +95,15 @@ impl Output {
                 .map_err(|errno| at(name, errno))?;
         }
         for (name, ..) in files {
-            rustix::fs::renameat(&self.fd, temporary(name), &self.fd, *name)
+            rustix::fs::renameat(&self.fd, self.temporary(name), &self.fd, *name)
                 .map_err(|errno| at(name, errno))?;
         }
         Ok(())
     }
 
     fn write_temporary(&self, name: &str, text: &str, mode: Mode) -> Result<(), Errno> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::openat(&self.fd, temporary(name), flags, mode)?);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(&self.fd, self.temporary(name), flags, mode)?);
         file.write_all(text.as_bytes())
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
@@ -118,21 +121,18 @@ impl Output {
             made => return made.map_err(error),
         }
         // A link of an earlier run: replaced in one step, so that it never is missing.
-        let temporary = temporary(&link.path);
+        let temporary = self.temporary(&link.path);
         rustix::fs::symlinkat(link.target.as_str(), &self.fd, &temporary).map_err(error)?;
         rustix::fs::renameat(&self.fd, &temporary, &self.fd, link.path.as_str()).map_err(error)
+    }
+
+    /// A name in the same directory that no unit can have, and no other process uses.
+    fn temporary(&self, name: &str) -> String {
+        let file_at = name.rfind('/').map_or(0, |slash| slash + 1);
+        format!("{}.#{}.{}", &name[..file_at], &name[file_at..], self.process)
     }
 }
 
 fn at(name: &str, errno: Errno) -> (String, Errno) {
     (name.to_owned(), errno)
-}
-
-/// A name in the same directory that no unit can have, and no other process uses.
-fn temporary(name: &str) -> String {
-    let (dir, file) = name
-        .rsplit_once('/')
-        .map_or(("", name), |(dir, file)| (dir, file));
-    let slash = if dir.is_empty() { "" } else { "/" };
-    format!("{dir}{slash}.#{file}.{}", std::process::id())
 }
