@@ -18,12 +18,13 @@ systemd     = $(DESTDIR)$(PREFIX)/lib/systemd
 tmpfiles    = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 share       = $(DESTDIR)$(PREFIX)/share
 built       = $(TARGET)/release
-completions = packaging/completions
+pages       = $(built)/pages
 
 .PHONY: release install demo check clean
 
 release:
 	$(CARGO) build --release --locked
+	$(built)/podunit pages $(built)/pages
 
 # Installs what `make` built; it builds nothing, so that root needs no toolchain.
 install:
@@ -37,12 +38,12 @@ install:
 	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
 	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf
 	install -d $(DESTDIR)/etc/podunit
-	for page in $(wildcard packaging/man/*.[157]); do \
+	for page in $(pages)/man/*; do \
 	    install -Dm644 -t $(share)/man/man$${page##*.} $$page || exit 1; \
 	done
-	$(if $(wildcard $(completions)/podunit.bash),install -Dm644 $(completions)/podunit.bash $(share)/bash-completion/completions/podunit)
-	$(if $(wildcard $(completions)/_podunit),install -Dm644 $(completions)/_podunit $(share)/zsh/site-functions/_podunit)
-	$(if $(wildcard $(completions)/podunit.fish),install -Dm644 $(completions)/podunit.fish $(share)/fish/vendor_completions.d/podunit.fish)
+	install -Dm644 $(pages)/completions/podunit.bash $(share)/bash-completion/completions/podunit
+	install -Dm644 -t $(share)/zsh/site-functions $(pages)/completions/_podunit
+	install -Dm644 -t $(share)/fish/vendor_completions.d $(pages)/completions/podunit.fish
 
 demo: release
 	tests/demo

@@ -223,6 +223,32 @@ const SYSTEMD: &[(&str, &str)] = &[
     ("WantedBy", "Install"),
 ];
 
+/// A key as the manual shows it.
+#[derive(Debug)]
+pub struct DocumentedKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub doc: &'static str,
+    /// `accepted` or `refused`, for a key that does nothing.
+    pub verdict: &'static str,
+    /// For a key that does nothing: why, or what to write instead.
+    pub instead: Option<&'static str>,
+}
+
+/// All keys of `[Pod]` or `[Container]`, sorted by name, for the manual.
+pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
+    let table = if section == "Pod" { POD } else { CONTAINER };
+    table.iter().map(|key| {
+        let (verdict, instead) = match key.status {
+            Honoured => ("honoured", None),
+            NoEffect(why) => ("accepted, without effect", Some(why)),
+            Unsupported(why) => ("refused", Some(why)),
+        };
+        DocumentedKey { name: key.name, doc: key.doc, verdict, instead }
+    })
+}
+
 /// The key with this name.
 pub(super) fn find<'t>(table: &'t [Key], name: &str) -> Option<&'t Key> {
     table.iter().find(|key| key.name == name)

@@ -20,6 +20,8 @@ mod search;
 mod section;
 mod share;
 
+pub use keys::documented_keys;
+
 use crate::diagnostic::{Place, Problem, Severity, Source};
 use crate::model::{Directive, Paths, Pod, PodName};
 use directive::Known;
