@@ -7,7 +7,9 @@
 )]
 
 use podunit::definition;
+use podunit::diagnostic::{self, Severity};
 use podunit::model::{ImageSource, Paths, Pod};
+use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -211,6 +213,58 @@ fn a_flood_of_mistakes_is_no_burden() {
     let (_, said) = beside_a_good_pod(|folder| fs::write(folder.join("bad.pod"), text).unwrap());
     assert!(said.contains("more problems of this pod are not shown"), "{said}");
     assert!(said.contains("more than 65535 ports"), "{said}");
+}
+
+/// A line of a definition: sections and keys that exist, values that may make sense, and noise.
+fn line() -> impl Strategy<Value = String> {
+    let name = "(Pod|Container|Container a|Container b|Unit|Unit a|Service a|Service|Install|Quadlet|X-a|[a-zA-Z @.]{0,9})";
+    let key = "(Share|PublishPort|Image|Rootfs|Exec|Environment|EnvironmentFile|User|Group|Volume|Tmpfs|SignalMap|\
+               Entrypoint|Notify|After|Before|Wants|Alias|WantedBy|Restart|TimeoutStartSec|Pod|HostName|ShmSize|\
+               [A-Za-z-]{0,8})";
+    let value = "([a-b. ]{0,6}|[0-9:\\[\\]/-]{0,14}|[\"'%,=+\\\\a-z]{0,8}|\\PC{0,8}|/a:/b:ro|net pid|HUP:none|a\\.pod)";
+    prop_oneof![
+        3 => name.prop_map(|name| format!("[{name}]")),
+        9 => (key, value).prop_map(|(key, value)| format!("{key}={value}")),
+        1 => "(?s).{0,9}",
+        1 => "#[a-z]{0,3}\\\\?",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_written_is_judged(
+        pod in prop::collection::vec(line(), 0..20),
+        drop_in in prop::collection::vec(line(), 0..5),
+        container in prop::collection::vec(line(), 0..8),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("etc/podunit");
+        fs::create_dir_all(folder.join("a.pod.d")).unwrap();
+        fs::write(folder.join("a.pod"), pod.join("\n")).unwrap();
+        fs::write(folder.join("a.pod.d/x.conf"), drop_in.join("\n")).unwrap();
+        fs::write(folder.join("c.container"), format!("[Container]\nPod=a.pod\n{}", container.join("\n"))).unwrap();
+        let read = definition::read(&Paths::new(root.path()));
+        let errors = read.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        prop_assert_eq!((read.pods.len(), read.broken.len()), if errors == 0 { (1, 0) } else { (0, 1) });
+        for problem in &read.problems {
+            let places = std::iter::once(&problem.place).chain(problem.other.iter().map(|(place, _)| place));
+            for place in places {
+                let Some((start, end)) = place.bytes else { continue };
+                let source = read.sources.iter().find(|source| source.path == place.path).unwrap();
+                prop_assert!(source.text.get(start..end).is_some(), "{:?}", problem);
+            }
+            let shown = diagnostic::line(problem, &read.sources);
+            prop_assert!(!shown.contains(diagnostic::is_unsafe) && shown.len() <= 900);
+        }
+        let shown = diagnostic::render(&read.problems, &read.sources, false);
+        prop_assert!(!shown.contains(|c: char| diagnostic::is_unsafe(c) && c != '\n'), "{:?}", shown);
+        for pod in read.pods {
+            let again: Pod = serde_json::from_str(&serde_json::to_string(&pod).unwrap()).unwrap();
+            prop_assert_eq!(again, pod);
+        }
+    }
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //!
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
-//! [`search`] finds and reads the files, [`document`] holds them parsed; [`section`] reads values by the table in
-//! [`keys`]; [`pod`] and [`container`] make the model of them, [`directive`] what systemd owns, and [`resolve`] looks
-//! at all of it together.
+//! `search` finds and reads the files, `document` holds them parsed; `section` reads values by the table in `keys`;
+//! `pod`, `member` and `container` make the model of them, `directive` what systemd owns, and `resolve` looks at all
+//! of it together. `outcome` is what became of each pod.
 
 mod container;
 mod directive;

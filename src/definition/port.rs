@@ -19,9 +19,11 @@ const FORMS: &str = "write HOST:POD such as 8080:80, with an address before it (
 /// Adds the values of `PublishPort=` to `ports`, ranges written out.
 pub(super) fn read(settings: &Settings, ports: &mut Vec<Published>, problems: &mut Vec<Problem>) {
     for value in settings.values("PublishPort", problems) {
+        // Too many already, which is said in the end.
+        if ports.len() > MOST {
+            return;
+        }
         match parse(&value.text) {
-            // There are too many already, which is said in the end.
-            Ok(_) if ports.len() > MOST => {}
             Ok(all) => ports.extend(all.into_iter().map(|port| (port, value.place()))),
             Err((message, help)) => problems.push(value.error(message).help(help)),
         }
