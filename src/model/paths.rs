@@ -95,6 +95,11 @@ impl Paths {
         PodPaths { dir: self.run().join(pod.as_str()) }
     }
 
+    /// The journal's socket for messages in its native protocol (systemd-journald.service(8)).
+    pub fn journal_socket(&self) -> PathBuf {
+        self.under("/run/systemd/journal/socket")
+    }
+
     /// `/var/lib/podunit/images`: blobs, references, unpacked layers.
     pub fn image_store(&self) -> PathBuf {
         self.under("/var/lib/podunit/images")
@@ -128,6 +133,11 @@ impl PodPaths {
         self.dir.join("units")
     }
 
+    /// Exists once the pod has been ready: written by its supervisor, read by a successor.
+    pub fn ready(&self) -> PathBuf {
+        self.dir.join("ready")
+    }
+
     /// Pins of the shared namespaces: `net`, `ipc`, `uts`, `pid`. Exists exactly while infra is up.
     pub fn namespaces(&self) -> PathBuf {
         self.dir.join("ns")
@@ -159,9 +169,14 @@ impl PodPaths {
         self.dir.join("runtime")
     }
 
+    /// The folder of all members' folders, each called by its member's name.
+    pub fn members(&self) -> PathBuf {
+        self.dir.join("members")
+    }
+
     /// Everything of one member.
     pub fn member(&self, member: &MemberName) -> MemberPaths {
-        MemberPaths { dir: self.dir.join("members").join(member.as_str()) }
+        MemberPaths { dir: self.members().join(member.as_str()) }
     }
 }
 

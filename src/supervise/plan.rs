@@ -1,0 +1,60 @@
+//! What the supervisor keeps of a compiled pod: little, since it stays in memory as long as the pod.
+
+use crate::model::{MemberName, Pod, PodName, Protocol, Ready, Signal, SignalMap};
+use std::time::Duration;
+
+/// A pod, as its supervisor sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Name of the pod.
+    pub(super) name: PodName,
+    /// TCP ports of the pod that are published, each once.
+    pub(super) ports: Vec<u16>,
+    /// Whether the members share a network namespace.
+    pub(super) share_net: bool,
+    /// How long the pod may take until it is ready.
+    pub(super) start_timeout: Option<Duration>,
+    /// Members, sorted by name.
+    pub(super) members: Vec<MemberPlan>,
+}
+
+/// A member, as the supervisor sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct MemberPlan {
+    /// Name.
+    pub(super) name: MemberName,
+    /// Its unit.
+    pub(super) unit: String,
+    /// Whether it sends `READY=1` itself.
+    pub(super) notify: bool,
+    /// `SignalMap=`.
+    pub(super) signal_map: SignalMap,
+    /// `ReloadSignal=`.
+    pub(super) reload_signal: Option<Signal>,
+}
+
+impl Plan {
+    /// Takes what is needed from a compiled pod.
+    pub(super) fn new(pod: Pod) -> Self {
+        let tcp = pod.ports.iter().filter(|port| port.protocol == Protocol::Tcp);
+        let mut ports: Vec<u16> = tcp.map(|port| port.container_port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        let name = pod.name;
+        let members = pod.members.into_iter().map(|member| MemberPlan {
+            unit: name.member_unit(&member.name),
+            notify: member.ready == Ready::Notify,
+            signal_map: member.signal_map,
+            reload_signal: member.reload_signal,
+            name: member.name,
+        });
+        let members = members.collect();
+        Self { name, ports, share_net: pod.share.net, start_timeout: pod.start_timeout, members }
+    }
+
+    /// The units of the pod: supervisor, infra, members.
+    pub(super) fn units(&self) -> Vec<String> {
+        let members = self.members.iter().map(|member| member.unit.clone());
+        [self.name.unit(), self.name.infra_unit()].into_iter().chain(members).collect()
+    }
+}

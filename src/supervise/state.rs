@@ -1,0 +1,520 @@
+//! The state machine of a pod: events in, actions out, no I/O. Whatever happens, the whole picture is judged anew, so
+//! that a supervisor that starts late, or again, takes the same path as one that saw everything.
+
+use super::standing::{self, Infra, Standing};
+use crate::systemd::manager::Listed;
+use crate::systemd::unit::{Active, Unit};
+
+/// A member that was killed this long before infra left was killed by infra's end: the kernel kills everything in a
+/// process ID namespace whose PID 1 ends. In microseconds.
+const KILLED_WITH_INFRA: u64 = 1_000_000;
+
+/// Which unit of the pod; members by their place in the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// `pod-X.service`, the supervisor's own.
+    Pod,
+    /// `pod-X-infra.service`.
+    Infra,
+    /// `pod-X-a.service`.
+    Member(usize),
+}
+
+/// What the world tells the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Units are being read again: nothing is judged until [`Event::Synced`].
+    Syncing,
+    /// A unit (infra or a member), whole, as systemd has it.
+    Unit(Role, Box<Unit>),
+    /// Every unit was read.
+    Synced,
+    /// The answer to [`Action::Recheck`]: pod, infra, members, in this order.
+    Rechecked(Vec<Listed>),
+    /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
+    Ports(Vec<u16>),
+    /// The time for the start is over.
+    Deadline,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Look at the states of all units at one moment ([`Event::Rechecked`]).
+    Recheck,
+    /// Read every unit again ([`Event::Syncing`], [`Event::Synced`]).
+    Sync,
+    /// Infra is up, perhaps anew: open the members' FIFOs, bind their notify sockets.
+    Attach,
+    /// Look at the published ports until all have a listener ([`Event::Ports`]).
+    Probe,
+    /// `READY=1`.
+    Ready,
+    /// Keep on disk that this pod has been ready in this life of infra, for a successor.
+    Remember(u128),
+    /// `STOPPING=1`.
+    Stopping,
+    /// `STATUS=`.
+    Status(String),
+    /// A line in the journal that something is wrong.
+    Warn(String),
+    /// Queue a stop of the unit.
+    StopUnit(Role),
+    /// Queue a start of the unit.
+    StartUnit(Role),
+    /// Write out what is left of the output and end with this exit status.
+    Exit(u8),
+}
+
+/// State of a pod as users see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodState {
+    /// Not ready yet.
+    Starting,
+    /// Ready, and nothing is wrong.
+    Ready,
+    /// Ready before; now a member has failed.
+    Degraded,
+    /// Infra died and is coming back.
+    Recovering,
+    /// Being stopped.
+    Stopping,
+    /// Given up; what still runs is being stopped.
+    Failed,
+}
+
+impl PodState {
+    /// The word for users.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Recovering => "recovering",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    Starting,
+    Up,
+    Stopping(Stop),
+    Over,
+}
+
+/// A stop in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stop {
+    /// Why the pod is given up; `None` if somebody asked for the stop.
+    pub(super) failure: Option<String>,
+    /// Whether it is known who stops infra, by a look at all units after the stop began.
+    settled: bool,
+    /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
+    /// the units are known.
+    waiting: Vec<Option<u128>>,
+}
+
+/// The look at all units just before `READY=1` or a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recheck {
+    None,
+    Asked,
+    Same,
+}
+
+/// The published ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ports {
+    Unseen,
+    Silent(Vec<u16>),
+    Open,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) unit: Unit,
+    /// Whether it ran, or was about to, when infra was last seen up: what a recovery brings back.
+    wanted: bool,
+    /// Automatic restarts that followed an end with success, and so are no failures.
+    excused: u32,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    pub(super) infra: Unit,
+    pub(super) members: Vec<Member>,
+    pub(super) phase: Phase,
+    synced: bool,
+    /// Left by an earlier supervisor: the life of infra in which the pod was last known to be ready.
+    marker: Option<u128>,
+    /// Whether this supervisor takes over a pod that has been ready before. `None` until the units are known.
+    adopted: Option<bool>,
+    /// The life of infra for which members were attached, 0 for none.
+    attached: u128,
+    pub(super) ports: Ports,
+    recheck: Recheck,
+    status: String,
+    told: PodState,
+}
+
+impl Machine {
+    /// A pod of which nothing is known yet. `members` are names, `ports` tells whether TCP ports are published,
+    /// `marker` is what [`Action::Remember`] last left on disk.
+    pub fn new(members: Vec<String>, ports: bool, marker: Option<u128>) -> Self {
+        let unseen = |name| Member { name, unit: Unit::default(), wanted: false, excused: 0 };
+        Self {
+            infra: Unit::default(),
+            members: members.into_iter().map(unseen).collect(),
+            phase: Phase::Starting,
+            synced: false,
+            marker,
+            adopted: None,
+            attached: 0,
+            ports: if ports { Ports::Unseen } else { Ports::Open },
+            recheck: Recheck::None,
+            status: String::new(),
+            told: PodState::Starting,
+        }
+    }
+
+    /// Infra's unit as last seen.
+    pub fn infra(&self) -> &Unit {
+        &self.infra
+    }
+
+    /// A member's unit as last seen.
+    pub fn member(&self, member: usize) -> &Unit {
+        &self.members[member].unit
+    }
+
+    /// How a member stands.
+    pub fn standing(&self, member: usize) -> Standing {
+        standing::member(&self.members[member].unit, &self.infra)
+    }
+
+    /// The last `STATUS=`.
+    pub fn status(&self) -> &str {
+        &self.status
+    }
+
+    /// Whether the pod is still on its way to its first `READY=1`.
+    pub fn is_starting(&self) -> bool {
+        self.phase == Phase::Starting
+    }
+
+    /// Whether the pod is being stopped, or has been.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping(_) | Phase::Over)
+    }
+
+    /// The state for users.
+    pub fn state(&self) -> PodState {
+        let failed = |at| matches!(self.standing(at), Standing::Failed { .. });
+        match &self.phase {
+            Phase::Starting => PodState::Starting,
+            Phase::Up if standing::infra(&self.infra) != Infra::Up => PodState::Recovering,
+            Phase::Up if (0..self.members.len()).any(failed) => PodState::Degraded,
+            Phase::Up => PodState::Ready,
+            Phase::Stopping(Stop { failure: Some(_), .. }) => PodState::Failed,
+            Phase::Stopping(_) | Phase::Over => PodState::Stopping,
+        }
+    }
+
+    /// Takes an event and says what to do about it.
+    pub fn step(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Syncing => {
+                self.synced = false;
+                self.recheck = Recheck::None;
+            }
+            Event::Synced => self.resynced(),
+            Event::Unit(role, unit) => self.take(role, *unit),
+            Event::Rechecked(listed) => self.rechecked(&listed, &mut actions),
+            Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
+            Event::Ports(silent) => self.ports = Ports::Silent(silent),
+            Event::Deadline => self.deadline(&mut actions),
+            Event::Stop if self.is_stopping() => {}
+            Event::Stop => self.phase = self.stop(None),
+        }
+        if self.synced {
+            self.judge(&mut actions);
+        }
+        self.tell(&mut actions);
+        actions
+    }
+
+    fn take(&mut self, role: Role, unit: Unit) {
+        self.recheck = Recheck::None;
+        match role {
+            Role::Pod => {}
+            Role::Infra => self.infra = unit,
+            Role::Member(at) => {
+                let member = &mut self.members[at];
+                if unit.restarting && unit.result == "success" {
+                    member.excused = unit.restarts + 1;
+                }
+                member.unit = unit;
+            }
+        }
+    }
+
+    /// Everything was read. What was asked of systemd on an earlier connection may have been lost: a stop in
+    /// progress is settled anew.
+    fn resynced(&mut self) {
+        self.synced = true;
+        if let Phase::Stopping(stop) = &mut self.phase {
+            stop.settled = false;
+        }
+    }
+
+    fn deadline(&mut self, actions: &mut Vec<Action>) {
+        if self.is_starting() && self.adopted != Some(true) {
+            let why = format!("not ready in time (TimeoutStartSec=): {}", self.waits_for().join(", "));
+            self.give_up(why, actions);
+        }
+    }
+
+    fn judge(&mut self, actions: &mut Vec<Action>) {
+        if self.adopted.is_none() {
+            self.adopted = Some(self.was_ready_before());
+        }
+        self.track_wanted();
+        match self.phase {
+            Phase::Starting => self.starting(actions),
+            Phase::Up => self.up(actions),
+            Phase::Stopping(_) | Phase::Over => {}
+        }
+        self.stopping(actions);
+    }
+
+    /// A marker of the life of infra that runs now is that of this pod, and so is one from before a crash out of
+    /// which systemd brings infra back. Any other was left behind by a pod that is over.
+    fn was_ready_before(&self) -> bool {
+        self.marker.is_some_and(|life| life == self.infra.invocation || self.infra_restarted())
+    }
+
+    /// Whether infra failed since somebody started it, and systemd starts it again. (Of a unit that is down the
+    /// counter is that of its last life.)
+    fn infra_restarted(&self) -> bool {
+        self.infra.restarting || (self.infra.restarts > 0 && !self.infra.is_down())
+    }
+
+    fn track_wanted(&mut self) {
+        let infra = &self.infra;
+        let steady = standing::infra(infra) == Infra::Up && infra.invocation == self.attached;
+        for member in &mut self.members {
+            let unit = &member.unit;
+            let killed = unit.result == "signal" && unit.exit_status == 9;
+            if !unit.is_down() || unit.job {
+                member.wanted = true;
+            } else if steady {
+                member.wanted = false;
+            } else if killed && unit.inactive_enter.saturating_add(KILLED_WITH_INFRA) >= infra.active_exit {
+                member.wanted = true;
+            }
+        }
+    }
+
+    fn starting(&mut self, actions: &mut Vec<Action>) {
+        let adopted = self.adopted == Some(true);
+        match standing::infra(&self.infra) {
+            Infra::Gone { .. } => return self.give_up(self.infra_failure(), actions),
+            // Somebody waits for this start: a failure is told at once, not after many tries.
+            Infra::Coming if !adopted && self.infra_restarted() => {
+                return self.give_up(self.infra_failure(), actions);
+            }
+            Infra::Coming => return,
+            Infra::Up => {}
+        }
+        self.attach(actions);
+        if !adopted {
+            if let Some(why) = self.members.iter().find_map(|member| start_failure(member, &self.infra)) {
+                return self.give_up(why, actions);
+            }
+            if (0..self.members.len()).any(|at| matches!(self.standing(at), Standing::Pending(_))) {
+                return;
+            }
+            if self.ports == Ports::Unseen {
+                self.ports = Ports::Silent(Vec::new());
+                actions.push(Action::Probe);
+            }
+            if self.ports != Ports::Open || !self.is_rechecked(actions) {
+                return;
+            }
+        }
+        self.phase = Phase::Up;
+        actions.extend([Action::Ready, Action::Remember(self.infra.invocation)]);
+    }
+
+    /// Whether all units have just been looked at and nothing had changed; asks for that look.
+    fn is_rechecked(&mut self, actions: &mut Vec<Action>) -> bool {
+        if self.recheck == Recheck::None {
+            self.recheck = Recheck::Asked;
+            actions.push(Action::Recheck);
+        }
+        self.recheck == Recheck::Same
+    }
+
+    fn up(&mut self, actions: &mut Vec<Action>) {
+        match standing::infra(&self.infra) {
+            Infra::Up => self.attach(actions),
+            Infra::Coming => {}
+            Infra::Gone { failed: true } => {
+                self.give_up(self.infra_failure(), actions);
+                actions.push(Action::Stopping);
+            }
+            Infra::Gone { failed: false } => {
+                actions.push(Action::Warn("infra was stopped, so the pod stops".to_owned()));
+                self.phase = self.stop(None);
+            }
+        }
+    }
+
+    /// Infra is up. If this is a life of it that was not seen before: attaches to the members, and after a crash
+    /// brings back those that it took down.
+    fn attach(&mut self, actions: &mut Vec<Action>) {
+        if self.attached == self.infra.invocation {
+            return;
+        }
+        self.attached = self.infra.invocation;
+        actions.push(Action::Attach);
+        if self.phase == Phase::Starting {
+            return;
+        }
+        actions.push(Action::Remember(self.infra.invocation));
+        for (at, member) in self.members.iter().enumerate() {
+            let unit = &member.unit;
+            if member.wanted && unit.is_down() && !unit.job && unit.result != "start-limit-hit" {
+                actions.push(Action::StartUnit(Role::Member(at)));
+            }
+        }
+    }
+
+    fn stop(&self, failure: Option<String>) -> Phase {
+        let waiting = if self.synced { self.lives() } else { Vec::new() };
+        Phase::Stopping(Stop { failure, settled: false, waiting })
+    }
+
+    fn lives(&self) -> Vec<Option<u128>> {
+        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
+        units.map(|unit| Some(unit.invocation)).collect()
+    }
+
+    /// The pod cannot be, or cannot go on: infra is stopped, which takes the members along, and when all is down
+    /// the supervisor fails. Were infra left up, its `Upholds=` would start the pod again, for ever.
+    fn give_up(&mut self, why: String, actions: &mut Vec<Action>) {
+        actions.push(Action::Warn(why.clone()));
+        self.phase = self.stop(Some(why));
+    }
+
+    fn stopping(&mut self, actions: &mut Vec<Action>) {
+        let Phase::Stopping(mut stop) = self.phase.clone() else { return };
+        if stop.waiting.is_empty() {
+            stop.waiting = self.lives();
+        }
+        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
+        for (life, unit) in stop.waiting.iter_mut().zip(units) {
+            // A restart of the pod may have infra running anew before its end was seen.
+            let anew = stop.failure.is_none() && life.is_some_and(|life| life != unit.invocation);
+            if unit.is_down() || anew {
+                *life = None;
+            }
+        }
+        if !stop.settled {
+            if stop.failure.is_some() {
+                self.stop_everything(actions);
+                stop.settled = true;
+            } else {
+                stop.settled = self.is_rechecked(actions);
+            }
+        }
+        if stop.settled && stop.waiting.iter().all(Option::is_none) {
+            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
+            self.phase = Phase::Over;
+        } else {
+            self.phase = Phase::Stopping(stop);
+        }
+    }
+
+    fn stop_everything(&self, actions: &mut Vec<Action>) {
+        actions.push(Action::StopUnit(Role::Infra));
+        // A failed infra takes nobody along.
+        if standing::infra(&self.infra) != Infra::Up {
+            let running = self.members.iter().enumerate().filter(|(_, member)| !member.unit.is_down());
+            actions.extend(running.map(|(at, _)| Action::StopUnit(Role::Member(at))));
+        }
+    }
+
+    fn rechecked(&mut self, listed: &[Listed], actions: &mut Vec<Action>) {
+        if self.recheck != Recheck::Asked {
+            return;
+        }
+        let [pod, infra, members @ ..] = listed else { return };
+        if let Phase::Stopping(stop) = &self.phase {
+            self.recheck = Recheck::Same;
+            // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
+            // stop was asked for without its dependencies.
+            let infra_stays = !(infra.is_down() || infra.job)
+                && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
+            if pod.active != Active::Deactivating {
+                actions.push(Action::StopUnit(Role::Pod));
+            } else if infra_stays {
+                actions.push(Action::StopUnit(Role::Infra));
+            }
+            actions.push(Action::Stopping);
+            return;
+        }
+        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
+        let same = units.zip(std::iter::once(infra).chain(members)).all(|(unit, listed)| {
+            (unit.active, unit.restarting, unit.job) == (listed.active, listed.restarting, listed.job)
+        });
+        if same {
+            self.recheck = Recheck::Same;
+        } else {
+            self.recheck = Recheck::None;
+            self.synced = false;
+            actions.push(Action::Sync);
+        }
+    }
+
+    fn tell(&mut self, actions: &mut Vec<Action>) {
+        if self.adopted.is_none() || self.phase == Phase::Over {
+            return;
+        }
+        let status = self.describe();
+        if status != self.status {
+            self.status.clone_from(&status);
+            actions.push(Action::Status(status));
+        }
+        let state = self.state();
+        if state != self.told && matches!(state, PodState::Degraded | PodState::Recovering) {
+            actions.push(Action::Warn(format!("the pod is {}: {}", state.word(), self.status)));
+        }
+        self.told = state;
+    }
+}
+
+/// Why a member keeps a new pod from becoming ready for good, if it does.
+fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
+    let name = &member.name;
+    match standing::member(&member.unit, infra) {
+        Standing::Failed { why, .. } => Some(format!("{name} failed: {why}")),
+        Standing::Stopped(why) => {
+            let why = why.unwrap_or("its start was cancelled, or something that it requires failed");
+            Some(format!("{name} was not started: {why}"))
+        }
+        // systemd sends changes together: a failure and the restart after it may be seen as one.
+        _ if !member.unit.is_down() && member.unit.restarts > member.excused => {
+            Some(format!("{name} failed: it was restarted before the pod was ready, its journal says why"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! The pod's state in words: `STATUS=`, and reasons.
+
+use super::standing::{self, Infra, Standing};
+use super::state::{Machine, Phase, Ports, Stop};
+
+/// How many members a status names before it only counts.
+const NAMED: usize = 8;
+
+impl Machine {
+    /// The text of `STATUS=`: true at this moment, one line.
+    pub(super) fn describe(&self) -> String {
+        match &self.phase {
+            Phase::Starting => self.counted(self.waits_for()),
+            Phase::Up => match standing::infra(&self.infra) {
+                Infra::Up => self.counted(self.remarks()),
+                _ if self.infra.restarting => format!("infra is started again: {}", self.infra.failure()),
+                _ => format!("infra is {}", self.infra.active.word()),
+            },
+            Phase::Stopping(Stop { failure: Some(why), .. }) => why.clone(),
+            Phase::Stopping(_) | Phase::Over => "stopping".to_owned(),
+        }
+    }
+
+    /// Why infra is not there.
+    pub(super) fn infra_failure(&self) -> String {
+        match standing::infra(&self.infra) {
+            Infra::Gone { failed: false } => "infra was not started: its unit is inactive".to_owned(),
+            _ => format!("infra failed: {}", self.infra.failure()),
+        }
+    }
+
+    /// What the start of the pod still waits for.
+    pub(super) fn waits_for(&self) -> Vec<String> {
+        if standing::infra(&self.infra) != Infra::Up {
+            return vec!["infra is not up".to_owned()];
+        }
+        let mut waits = self.remarks();
+        if let Ports::Silent(ports) = &self.ports {
+            waits.extend(ports.iter().map(|port| format!("port {port}/tcp has no listener")));
+        }
+        waits
+    }
+
+    fn counted(&self, mut remarks: Vec<String>) -> String {
+        let up = (0..self.members.len()).filter(|&at| self.standing(at) == Standing::Up).count();
+        let counted = format!("{up}/{} ready", self.members.len());
+        if remarks.is_empty() {
+            return counted;
+        }
+        let more = remarks.len().saturating_sub(NAMED);
+        remarks.truncate(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{counted}: {}{more}", remarks.join("; "))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        (0..self.members.len()).filter_map(|at| self.remark(at)).collect()
+    }
+
+    /// What is to be said of a member, unless it is simply up.
+    pub(super) fn remark(&self, at: usize) -> Option<String> {
+        let name = &self.members[at].name;
+        match self.standing(at) {
+            Standing::Up => None,
+            Standing::Pending(what) => Some(format!("{name} {what}")),
+            Standing::Ended => Some(format!("{name} has ended")),
+            Standing::Skipped => Some(format!("{name} was skipped, a condition of its unit is not met")),
+            Standing::Stopped(None) => Some(format!("{name} is stopped")),
+            Standing::Stopped(Some(why)) => Some(format!("{name} is stopped, {why}")),
+            Standing::Failed { why, again: false } => Some(format!("{name} failed, {why}")),
+            Standing::Failed { why, again: true } => Some(format!("{name} failed, {why}, and is started again")),
+        }
+    }
+}
