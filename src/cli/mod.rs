@@ -13,6 +13,8 @@ pub mod output;
 pub mod ps;
 pub mod reload;
 pub mod status;
+pub mod target;
+pub mod view;
 
 use crate::model::Paths;
 use clap::{Parser, Subcommand};

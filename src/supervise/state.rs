@@ -576,3 +576,6 @@ fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
