@@ -96,8 +96,11 @@ fn clean(
     Ok(())
 }
 
-/// The host's settings.
-fn settings(paths: &Paths) -> anyhow::Result<Settings> {
+/// The host's settings, `podunit.conf`; the defaults if there is none.
+///
+/// # Errors
+/// It cannot be read, or says what cannot be.
+pub(super) fn settings(paths: &Paths) -> anyhow::Result<Settings> {
     for file in paths.settings_files() {
         match std::fs::read_to_string(&file) {
             Ok(text) => return Settings::parse(&text).with_context(|| file.display().to_string()),

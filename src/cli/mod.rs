@@ -10,6 +10,7 @@ pub mod kill;
 pub mod logs;
 pub mod member;
 pub mod output;
+pub mod pages;
 pub mod ps;
 pub mod reload;
 pub mod status;
@@ -48,6 +49,9 @@ enum Command {
     Inspect(inspect::Arguments),
     #[command(subcommand)]
     Image(image::Command),
+    /// Manual pages and completions, for packages.
+    #[command(hide = true)]
+    Pages(pages::Arguments),
     /// Steps of a pod's infra unit; systemd calls them.
     #[command(subcommand, hide = true)]
     Infra(infra::Command),
@@ -74,6 +78,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments, &paths),
         Command::Inspect(arguments) => inspect::run(&arguments, &paths),
         Command::Image(command) => image::run(&command, &paths),
+        Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),
         Command::Member(command) => member::run(&command, &paths),
     };

@@ -20,6 +20,11 @@ pub fn error(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "podunit: {error:#}");
 }
 
+/// Prints what did not keep the command from being done, but is not as it was asked for.
+pub fn warning(text: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "podunit: warning: {text}");
+}
+
 /// Prints a line of text. A reader that has gone away ends the program quietly, as it ends any filter.
 pub fn line(text: impl std::fmt::Display) {
     if writeln!(io::stdout(), "{text}").is_err() {

@@ -1,1 +1,28 @@
-//! image
+//! Images: from an archive to unpacked layers that overlayfs can mount.
+//!
+//! ```text
+//! FILE (tar) ── archive ──▶ a layout in tmp/ ─┐
+//! DIRECTORY ───────────────▶ layout ──────────┴─▶ load ── unpack ──▶ store ──▶ model::UnpackedImage
+//! ```
+//!
+//! Everything in an archive is hostile: JSON and headers are read with a limit, each blob is checked against its
+//! digest, each unpacked layer against the configuration's, and files are made with [`crate::sys::tree`] only.
+
+pub mod archive;
+pub mod compression;
+pub mod config;
+pub mod digest;
+pub mod error;
+pub mod layout;
+pub mod load;
+pub mod member_path;
+pub mod reference;
+pub mod store;
+pub mod stream;
+pub mod unpack;
+
+pub use digest::Digest;
+pub use error::ImageError;
+pub use load::Loaded;
+pub use reference::Reference;
+pub use store::{Listed, Store};

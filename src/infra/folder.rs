@@ -79,15 +79,7 @@ fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<
 }
 
 fn folder(path: &Path, mode: u32) -> Result<(), InfraError> {
-    let made = DirBuilder::new()
-        .mode(mode)
-        .create(path)
-        .or_else(|error| match error.kind() {
-            // Not through a symbolic link.
-            io::ErrorKind::AlreadyExists if fs::symlink_metadata(path)?.is_dir() => Ok(()),
-            _ => Err(error),
-        });
-    make("a folder", path, made)
+    make("a folder", path, DirBuilder::new().recursive(true).mode(mode).create(path))
 }
 
 fn make_fifo(path: &Path) -> io::Result<()> {

@@ -169,9 +169,14 @@ impl PodPaths {
         self.dir.join("runtime")
     }
 
+    /// The folder of all members' folders, each called by its member's name.
+    pub fn members(&self) -> PathBuf {
+        self.dir.join("members")
+    }
+
     /// Everything of one member.
     pub fn member(&self, member: &MemberName) -> MemberPaths {
-        MemberPaths { dir: self.dir.join("members").join(member.as_str()) }
+        MemberPaths { dir: self.members().join(member.as_str()) }
     }
 }
 

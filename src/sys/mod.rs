@@ -3,5 +3,8 @@
 pub mod file;
 pub mod mount;
 pub mod namespace;
+pub mod overlay;
+pub mod pidfd;
 pub mod process;
 pub mod reactor;
+pub mod tree;

@@ -5,4 +5,6 @@ pub mod journal;
 pub mod manager;
 pub mod notify;
 pub mod pod;
+pub mod scope;
+pub mod specifiers;
 pub mod unit;

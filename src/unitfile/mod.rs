@@ -1,13 +1,16 @@
 //! systemd's unit-file syntax (systemd.syntax(7)), knowing nothing of pods.
 //!
 //! [`parse`](parse::parse) reads a file into sections and assignments that know where they stand;
-//! [`words`] splits and quotes values; [`specifier`] expands `%`; [`write`] is the one way in which a unit file is
+//! [`words`] splits and quotes values; [`specifier`] expands `%`; [`mod@write`] is the one way in which a unit file is
 //! written. All of it is pure: no file is opened here.
 
 pub mod name;
 pub mod parse;
+#[cfg(test)]
+mod round_trip;
 pub mod specifier;
 pub mod value;
+mod variable;
 pub mod words;
 pub mod write;
 
@@ -45,8 +48,8 @@ pub struct Assignment {
     pub key: String,
     /// Where the key stands.
     pub key_span: Span,
-    /// The value as systemd sees it: continuations joined by one blank, comment lines within them left out, blanks
-    /// at both ends cut.
+    /// The value as systemd sees it: a backslash that continues the line has become a blank (blanks at the beginning
+    /// of the next line stay), comment lines in between are left out, blanks at both ends are cut.
     pub value: String,
     /// Where the value stands, from its first to its last byte; empty, behind the `=`, for an empty value.
     pub value_span: Span,

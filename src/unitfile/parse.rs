@@ -227,3 +227,145 @@ impl Reader {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Section, key and value of every assignment of a text without errors.
+    fn directives(text: &str) -> Vec<(String, String, String)> {
+        let (file, errors) = parse(text);
+        assert_eq!(errors, [], "{text:?}");
+        let of = |s: Section| {
+            s.assignments
+                .into_iter()
+                .map(move |a| (s.name.clone(), a.key, a.value))
+                .collect::<Vec<_>>()
+        };
+        file.sections.into_iter().flat_map(of).collect()
+    }
+
+    /// The values of a section's lines.
+    fn values(lines: &str) -> Vec<String> {
+        directives(&format!("[S]\n{lines}"))
+            .into_iter()
+            .map(|(_, _, value)| value)
+            .collect()
+    }
+
+    fn places_of_errors(text: &str) -> Vec<&str> {
+        parse(text)
+            .1
+            .iter()
+            .map(|error| &text[error.span.start..error.span.end])
+            .collect()
+    }
+
+    #[test]
+    fn sections_and_assignments_keep_their_order() {
+        let text = "\u{feff}# c\n\n [Unit] \n a = b = c \n;d\n[X-My Pod]\n[Unit]\na=\na=%n \"x\"";
+        let expected = [
+            ("Unit", "a", "b = c"),
+            ("Unit", "a", ""),
+            ("Unit", "a", "%n \"x\""),
+        ];
+        assert_eq!(
+            directives(text),
+            expected.map(|(s, k, v)| (s.to_owned(), k.to_owned(), v.to_owned()))
+        );
+        assert_eq!(parse(text).0.sections.len(), 3);
+    }
+
+    /// Each as systemd 257 reads it.
+    #[test]
+    fn continuations() {
+        assert_eq!(
+            values("a=one\\\n  two\\\n# c \\\n  ; c\n\nb=c"),
+            ["one   two", "c"]
+        );
+        assert_eq!(values("a=one\\\n#c\nb=two"), ["one b=two"]);
+        assert_eq!(values("a=x \\\\\nb=y"), ["x \\\\", "y"]);
+        assert_eq!(values("a=x\\\\\\\nb=y"), ["x\\\\ b=y"]);
+        assert_eq!(values("a=x \\ \nb=y"), ["x \\", "y"]);
+        assert_eq!(values("a=\\\n\nb=y"), ["", "y"]);
+        assert_eq!(values("# c \\\na=x"), ["x"]);
+        assert_eq!(directives("[A\\\nb]\nx\\\n=y")[0].0, "A b");
+    }
+
+    #[test]
+    fn places() {
+        let text = "[S]\n key =  one\\\n#\u{e4}\n two \\\n\n[T]\nb=";
+        let (file, errors) = parse(text);
+        assert_eq!(errors, []);
+        let shown = |span: Span| &text[span.start..span.end];
+        let a = &file.sections[0].assignments[0];
+        assert_eq!((shown(file.sections[1].span), shown(a.key_span)), ("T", "key"));
+        assert_eq!((a.value.as_str(), a.pieces.len()), ("one  two", 2));
+        assert_eq!(shown(a.value_span), "one\\\n#\u{e4}\n two");
+        assert_eq!(shown(a.span_of(0, 3)), "one");
+        assert_eq!(shown(a.span_of(5, 8)), "two");
+        assert_eq!(shown(a.span_of(1, 6)), "ne\\\n#\u{e4}\n t");
+        let b = &file.sections[1].assignments[0];
+        assert_eq!(
+            (b.value_span, b.span_of(0, 0)),
+            (
+                Span {
+                    start: text.len(),
+                    end: text.len()
+                },
+                b.value_span
+            )
+        );
+    }
+
+    #[test]
+    fn every_error_has_its_place() {
+        for (text, places) in [
+            (" a=b\n[S]\n", &["a=b"][..]),
+            ("[S]\nno equals \n = b\n", &["no equals", "= b"]),
+            ("[S\na=b\n[T] # c\na=b\n[]\n[U]\na=b", &["[S", "[T] # c", "[]"]),
+            ("[a\"b]", &["[a\"b]"]),
+            ("[", &["["]),
+            ("[S]\na=b \\\n# c", &["\\"]),
+            ("[S]\r\na=b\\\r\nc\r\n", &["\r"]),
+            ("[S]\na=b\0c\0\u{202e}", &["\0", "\u{202e}"]),
+        ] {
+            assert_eq!(places_of_errors(text), places, "{text:?}");
+        }
+        assert_eq!(parse("[S]\na=b \\").0.sections[0].assignments[0].value, "b");
+        assert_eq!(parse("[S]\na=b\n[T\na=c\n").0.sections[0].assignments.len(), 1);
+    }
+
+    #[test]
+    fn bounds() {
+        let (file, errors) = parse(&"#".repeat(MAX_TEXT + 1));
+        assert_eq!((file, errors.len()), (File::default(), 1));
+        assert_eq!(parse(&"#".repeat(MAX_TEXT)).1, []);
+        assert_eq!(parse(&"\n".repeat(MAX_LINES)).1, []);
+        let (file, errors) = parse(&format!("[S]{}[T]", "\n".repeat(MAX_LINES)));
+        assert_eq!((file.sections.len(), errors.len()), (1, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_and_places_are_in_the_text(text in "(\n|[\\[\\]=\\\\#; a]|\r|\u{0}|.){0,60}") {
+            let (file, errors) = parse(&text);
+            let is_in = |span: Span| text.get(span.start..span.end).is_some();
+            for error in errors {
+                prop_assert!(is_in(error.span));
+            }
+            for section in file.sections {
+                prop_assert!(is_in(section.span));
+                for a in section.assignments {
+                    prop_assert!(is_in(a.key_span) && is_in(a.value_span));
+                    for (at, c) in a.value.char_indices() {
+                        let span = a.span_of(at, at + c.len_utf8());
+                        let there = &text[span.start..span.end];
+                        prop_assert!(there.chars().eq([c]) || (c, there) == (' ', "\\"));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -84,6 +84,8 @@ pub fn parse_time_span(text: &str) -> Option<TimeSpan> {
     let mut total: u64 = 0;
     while !rest.is_empty() {
         let (number, behind) = Number::read(rest)?;
+        // systemd reads a signed number here.
+        i64::try_from(number.whole).ok()?;
         let unit_text = behind.trim_start_matches(BLANKS);
         let unit = TIME_UNITS.iter().find(|(name, _)| unit_text.starts_with(name));
         let (behind_unit, factor) = unit.map_or((unit_text, SECOND), |(name, factor)| {
@@ -198,5 +200,141 @@ impl Number {
         self.whole
             .checked_mul(factor)?
             .checked_add(u64::try_from(fraction).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn booleans() {
+        for (text, expected) in [
+            ("1", Some(true)),
+            ("YES", Some(true)),
+            ("t", Some(true)),
+            ("Off", Some(false)),
+            ("f", Some(false)),
+        ] {
+            assert_eq!(parse_bool(text), expected);
+        }
+        for bad in ["", "2", "enable", " yes", "ye"] {
+            assert_eq!(parse_bool(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_spans() {
+        for (text, micros) in [
+            ("0", 0),
+            ("20", 20_000_000),
+            ("5min 20s", 320_000_000),
+            (" 5min20s ", 320_000_000),
+            ("12 34", 46_000_000),
+            ("2h", 7_200_000_000),
+            ("1.5", 1_500_000),
+            (".5min", 30_000_000),
+            ("12.34 .56", 12_900_000),
+            ("+1s", 1_000_000),
+            ("3 ms", 3_000),
+            ("3m", 180_000_000),
+            ("1M", 2_629_800_000_000),
+            ("1y 12month", 63_115_200_000_000),
+            ("2 \u{b5}s 3\u{3bc}s 4us 5usec", 14),
+            ("0.0000019", 1),
+            ("55s500ms", 55_500_000),
+        ] {
+            assert_eq!(
+                parse_time_span(text),
+                Some(TimeSpan::Finite(Duration::from_micros(micros))),
+                "{text}"
+            );
+        }
+        assert_eq!(parse_time_span(" infinity "), Some(TimeSpan::Infinite));
+        for bad in [
+            "",
+            " ",
+            "-1",
+            "-0",
+            "s",
+            "5 5x",
+            "5mon",
+            "12.34.56",
+            "3.",
+            "3.s",
+            "3. 1",
+            "3.+1",
+            "1,5",
+            "5min-",
+            "infinit",
+            "infinity 1",
+            "9223372036854775808us",
+            "600000y",
+            "99999999999999999999",
+            "0x10",
+        ] {
+            assert_eq!(parse_time_span(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_spans_are_written_to_be_read() {
+        for (micros, expected) in [
+            (0, "0"),
+            (90_000_000, "1min 30s"),
+            (1_500_001, "1s 500ms 1us"),
+            (172_800_000_000, "2d"),
+        ] {
+            assert_eq!(format_time_span(Duration::from_micros(micros)), expected);
+        }
+        assert_eq!(format_time_span(Duration::MAX), "infinity");
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("42", 42),
+            ("42b", 42),
+            ("1K", 1024),
+            ("512m", 512 << 20),
+            ("1.5g", 3 << 29),
+            (" 1 G 512M ", 3 << 29),
+            ("1T", 1 << 40),
+            ("15E", 15 << 60),
+            ("0.5K 1", 513),
+        ] {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for bad in [
+            "",
+            "K",
+            "-1",
+            "1KiB",
+            "1 K M",
+            "1M 1G",
+            "16E",
+            "1 1",
+            "1.K",
+            "1x",
+            "99999999999999999999",
+        ] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_written_time_span_reads_back(micros in 0..u64::MAX) {
+            let span = Duration::from_micros(micros);
+            prop_assert_eq!(parse_time_span(&format_time_span(span)), Some(TimeSpan::Finite(span)));
+        }
+
+        #[test]
+        fn nothing_panics(text in "([0-9.+ ]|s|min|us|M|K|G|\\PC){0,24}") {
+            parse_time_span(&text);
+            parse_size(&text);
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Words of a value: splitting, unquoting, quoting, and `$` expansion of command lines.
+//! Words of a value: splitting, unquoting, quoting.
 
+pub use super::variable::expand_variables;
 use super::{BLANKS, is_hidden};
 
 /// One word of a value.
@@ -47,7 +48,7 @@ pub fn split_plain(value: &str) -> Result<Vec<Word>, WordError> {
 
 /// What a backslash means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Backslash {
+pub(super) enum Backslash {
     /// It begins a C escape.
     Escapes,
     /// Nothing.
@@ -61,7 +62,7 @@ fn is_blank(byte: u8) -> bool {
     BLANKS.contains(&char::from(byte))
 }
 
-fn split_with(value: &str, backslash: Backslash) -> Result<Vec<Word>, WordError> {
+pub(super) fn split_with(value: &str, backslash: Backslash) -> Result<Vec<Word>, WordError> {
     let bytes = value.as_bytes();
     let mut words = Vec::new();
     let mut at = 0;
@@ -211,63 +212,127 @@ pub fn quote(word: &str) -> String {
     quoted
 }
 
-/// Expands variables in the words of a command line as systemd does (systemd.service(5), "Command lines"):
-/// `${NAME}` anywhere becomes the value, nothing if `get` gives `None`; a word `$NAME` becomes the words of the value,
-/// which may be none; `$$` becomes `$`; any other `$` stays.
-///
-/// A word that begins with a single `$` but goes on with what cannot be a name, such as `$5` or `$A.b`, becomes
-/// nothing: systemd takes all of it for a name that is not set.
-pub fn expand_variables(words: &[String], get: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
-    let get = |name: &str| {
-        if is_variable_name(name) {
-            get(name).unwrap_or_default()
-        } else {
-            String::new()
-        }
-    };
-    let mut expanded = Vec::with_capacity(words.len());
-    for word in words {
-        match word.strip_prefix('$') {
-            Some(name) if !name.starts_with(['{', '$']) => {
-                // Splitting fails on nothing with this rule.
-                let values = split_with(&get(name), Backslash::Literal).unwrap_or_default();
-                expanded.extend(values.into_iter().map(|value| value.text));
-            }
-            _ => expanded.push(expand_in_word(word, &get)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn texts(words: Result<Vec<Word>, WordError>) -> Vec<String> {
+        words.unwrap().into_iter().map(|word| word.text).collect()
+    }
+
+    #[test]
+    fn words_are_unquoted_and_unescaped() {
+        for (value, expected) in [
+            ("", &[][..]),
+            (" \t ", &[]),
+            ("a  b\tc", &["a", "b", "c"]),
+            (r#""a b"c 'd "e"' """#, &["a bc", "d \"e\"", ""]),
+            (
+                r#"A="x y"z 'q\'r' B=\x41\u00e4\s."#,
+                &["A=x yz", "q'r", "B=A\u{e4} ."],
+            ),
+            (
+                r"\a\b\f\n\r\t\v\\\x7f\101\U0001f600",
+                &["\x07\x08\x0c\n\r\t\x0b\\\x7fA\u{1f600}"],
+            ),
+            (r"\xc3\xa4 \303\244", &["\u{e4}", "\u{e4}"]),
+            ("a;b ; \";\" $A %n", &["a;b", ";", ";", "$A", "%n"]),
+        ] {
+            assert_eq!(texts(split(value)), expected, "{value}");
         }
     }
-    expanded
-}
 
-/// `${NAME}` and `$$` within a word.
-fn expand_in_word(word: &str, get: &dyn Fn(&str) -> String) -> String {
-    let mut expanded = String::with_capacity(word.len());
-    let mut rest = word;
-    while let Some(dollar) = rest.find('$') {
-        expanded.push_str(&rest[..dollar]);
-        let after = &rest[dollar + 1..];
-        // `:` begins an operator, such as in `${NAME:-value}`, which command lines do not have.
-        let name = after
-            .strip_prefix('{')
-            .and_then(|name| name.split_once('}'))
-            .filter(|(name, _)| !name.contains(':'));
-        rest = match name {
-            Some((name, behind)) => {
-                expanded.push_str(&get(name));
-                behind
-            }
-            None => {
-                expanded.push('$');
-                after.strip_prefix('$').unwrap_or(after)
-            }
-        };
+    #[test]
+    fn plain_words_keep_backslashes() {
+        assert_eq!(
+            texts(split_plain(r#"a\x2db "c d\" 'e"f' \"#)),
+            ["a\\x2db", "c d\\", "e\"f", "\\"]
+        );
+        assert_eq!(split_plain("a \"b").unwrap_err().start, 2);
     }
-    expanded.push_str(rest);
-    expanded
-}
 
-fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
+    #[test]
+    fn words_know_where_they_stand() {
+        let value = r#" ab  "c d"\x41 e"#;
+        let places: Vec<&str> = split(value)
+            .unwrap()
+            .iter()
+            .map(|w| &value[w.start..w.end])
+            .collect();
+        assert_eq!(places, ["ab", r#""c d"\x41"#, "e"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_a_place() {
+        for (value, wrong) in [
+            (r#"a "b c"#, "\"b c"),
+            (r#"a b"c 'd"#, "\"c 'd"),
+            (r"a b\qc", r"\q"),
+            (r"a\\\\\", "\\"),
+            (r"a \ b", r"\ "),
+            (r"\x4", r"\x"),
+            (r"\x00", r"\x"),
+            (r"\000", r"\0"),
+            (r"\777", r"\7"),
+            (r"\18", r"\1"),
+            (r"\u0000", r"\u"),
+            (r"\ud800", r"\u"),
+            (r"\U00110000", r"\U"),
+            ("\\\u{e4}", "\\\u{e4}"),
+            (r"find \;", r"\;"),
+            (r"a b\xffc d", r"b\xffc"),
+        ] {
+            let error = split(value).unwrap_err();
+            assert_eq!(&value[error.start..error.end], wrong, "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn quotes_only_where_they_are_needed() {
+        for (word, expected) in [
+            ("", r#""""#),
+            ("a;b=$%#", "a;b=$%#"),
+            ("a b", r#""a b""#),
+            ("it's", r#""it's""#),
+            (r#"say "a""#, r#"'say "a"'"#),
+            (r#"a"b'c"#, r#""a\"b'c""#),
+            ("a\\", r"a\\"),
+            (
+                "a\n\t\x01\u{85}\u{202e}\u{e4}",
+                "a\\n\\t\\x01\\u0085\\u202e\u{e4}",
+            ),
+        ] {
+            assert_eq!(quote(word), expected);
+        }
+        assert!(split(&quote("a\0b")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_quoted_word_reads_back(words in prop::collection::vec("([^\\x00]|[ \"'\\\\%$;\n\t]){0,12}", 0..4)) {
+            let value = words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+            prop_assert!(!value.contains(is_hidden));
+            prop_assert_eq!(texts(split(&value)), words);
+        }
+
+        #[test]
+        fn splitting_never_panics_and_places_are_in_the_value(value in "([ \"'\\\\xuU07anqs$]|\\PC|\n){0,24}") {
+            for result in [split(&value), split_plain(&value)] {
+                match result {
+                    Ok(words) => {
+                        let mut last = 0;
+                        for word in words {
+                            prop_assert!(last <= word.start && word.start < word.end);
+                            prop_assert!(value.get(word.start..word.end).is_some());
+                            last = word.end;
+                        }
+                    }
+                    Err(error) => {
+                        prop_assert!(error.start < error.end && value.get(error.start..error.end).is_some());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -219,3 +219,139 @@ fn is_word(text: &str, others: &[u8]) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn write(directive: impl FnOnce(&mut UnitWriter)) -> Result<String, WriteError> {
+        let mut unit = UnitWriter::new("h");
+        unit.section("S");
+        directive(&mut unit);
+        let text = unit.finish()?;
+        Ok(text.strip_prefix("# h\n\n[S]\n").unwrap().to_owned())
+    }
+
+    fn exec(words: &[&str]) -> Result<String, WriteError> {
+        write(|unit| {
+            unit.exec("K", words);
+        })
+    }
+
+    #[test]
+    fn each_kind_has_its_rule() {
+        let text = write(|unit| {
+            unit.token("KillSignal", "SIGRTMIN+3")
+                .text("Description", "100% \"a\" \\ $B; #")
+                .units("After", &["a@b.service", "pods-a\\x2db.slice"])
+                .units("Before", &[] as &[&str])
+                .path("WorkingDirectory", Path::new("/a b/100%/\\x"))
+                .time("TimeoutStopSec", TimeSpan::Finite(Duration::from_millis(1500)))
+                .time("TimeoutStartSec", TimeSpan::Infinite)
+                .passthrough("Environment", "\"A=%n b\" C=\\x41\t$D");
+        });
+        let expected = "KillSignal=SIGRTMIN+3\n\
+            Description=100%% \"a\" \\ $B; #\n\
+            After=a@b.service pods-a\\x2db.slice\n\
+            WorkingDirectory=/a b/100%%/\\x\n\
+            TimeoutStopSec=1s 500ms\n\
+            TimeoutStartSec=infinity\n\
+            Environment=\"A=%n b\" C=\\x41\t$D\n";
+        assert_eq!(text.unwrap(), expected);
+    }
+
+    #[test]
+    fn command_lines() {
+        let words = [
+            "/usr/bin/100%",
+            "",
+            ";",
+            "a;b",
+            "$A",
+            "${B}",
+            "%n",
+            "x y",
+            "+z",
+            "\\",
+            "\n",
+        ];
+        let expected = r#"K=/usr/bin/100%% "" ";" a;b $$A $${B} %%n "x y" +z \\ \n"#;
+        assert_eq!(exec(&words).unwrap().trim_end(), expected);
+        let programs = [
+            "",
+            "sh",
+            "-/bin/sh",
+            "@/bin/sh",
+            "+/bin/sh",
+            "!!/bin/sh",
+            ":/bin/sh",
+            "|/bin/sh",
+        ];
+        let paths = [
+            "/bin/../sh",
+            "/bin//sh",
+            "/bin/",
+            "/a b",
+            "/a\"b",
+            "/$A",
+            "/a\\b",
+            "/a\n",
+        ];
+        for bad in programs.iter().chain(&paths) {
+            assert!(exec(&[bad]).is_err(), "{bad}");
+        }
+        assert!(exec(&[]).is_err());
+        assert!(exec(&["/bin/sh", "\0"]).is_err());
+    }
+
+    #[test]
+    fn what_would_be_another_unit_is_refused() {
+        let refused = |directive: &dyn Fn(&mut UnitWriter)| assert!(write(directive).is_err());
+        for bad in [
+            "a\nB=c",
+            "a\rB=c",
+            "a\0",
+            "a\\",
+            "a\\\\",
+            " a",
+            "a ",
+            "\t",
+            "a\u{1b}",
+            "a\u{2028}",
+            "a\u{202e}",
+        ] {
+            refused(&|unit| _ = unit.text("K", bad));
+            refused(&|unit| _ = unit.passthrough("K", bad));
+            refused(&|unit| _ = unit.token("K", bad));
+            refused(&|unit| _ = unit.path("K", Path::new(&format!("/{bad}"))).token("K", bad));
+            refused(&|unit| _ = unit.units("K", &[bad]));
+            refused(&|unit| _ = unit.section(bad));
+            refused(&|unit| _ = unit.text(bad, "a"));
+        }
+        for bad in ["", "a", "/a/", "/a/../b", "/./a", "//a", "~", "/a\\", "/a\n"] {
+            refused(&|unit| _ = unit.path("K", Path::new(bad)));
+        }
+        for bad in ["", "1K", "A-B", "A B", "A=", "#A", "[A]", "\u{c4}"] {
+            refused(&|unit| _ = unit.passthrough(bad, "a"));
+        }
+        for bad in ["", "a b", "%n", "$A", "\"a\"", "a;", "a=b", "\u{e4}"] {
+            refused(&|unit| _ = unit.token("K", bad));
+        }
+        refused(&|unit| _ = unit.passthrough("K", &"a".repeat(MAX_LINE)));
+        assert!(UnitWriter::new("a\n[S]").finish().is_err());
+        assert!(UnitWriter::new("a").text("K", "a").clone().finish().is_err());
+    }
+
+    #[test]
+    fn the_first_refusal_is_told() {
+        let error = write(|unit| _ = unit.text("A", "a\n").path("B", Path::new("b"))).unwrap_err();
+        assert_eq!((error.directive.as_str(), error.value.as_str()), ("A=", "a\n"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("`A=` with the value \"a\\n\" cannot be written"),
+            "{error}"
+        );
+    }
+}

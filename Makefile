@@ -1,0 +1,55 @@
+# What a person types. Cargo does the building; this file knows what is installed where.
+#
+#   make                       build for use
+#   make install [DESTDIR=…]   what a package holds
+#   make demo                  a pod on a throw-away machine
+#   make check                 everything that must hold before a change is taken
+#   make clean
+
+# Unit files name the programs under /usr; another PREFIX is for packages that move them there.
+PREFIX ?= /usr
+DESTDIR ?=
+CARGO ?= cargo
+TARGET ?= target
+
+bin         = $(DESTDIR)$(PREFIX)/bin
+libexec     = $(DESTDIR)$(PREFIX)/libexec/podunit
+systemd     = $(DESTDIR)$(PREFIX)/lib/systemd
+tmpfiles    = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+share       = $(DESTDIR)$(PREFIX)/share
+built       = $(TARGET)/release
+pages       = $(built)/pages
+
+.PHONY: release install demo check clean
+
+release:
+	$(CARGO) build --release --locked
+	$(built)/podunit pages $(built)/pages
+
+# Installs what `make` built; it builds nothing, so that root needs no toolchain.
+install:
+	@test -x $(built)/podunit || { echo "make install: $(built)/podunit is not there, run make first" >&2; exit 1; }
+	install -Dm755 $(built)/podunit $(bin)/podunit
+	install -Dm755 -t $(libexec) $(built)/podunit-supervise $(built)/podunit-pause
+	install -d $(systemd)/system-generators
+	ln -sfn ../../../bin/podunit $(systemd)/system-generators/podunit-generator
+	install -Dm644 -t $(systemd)/system units/*
+	install -Dm644 packaging/dbus/org.podunit.conf $(share)/dbus-1/system.d/org.podunit.conf
+	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
+	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf
+	install -d $(DESTDIR)/etc/podunit
+	for page in $(pages)/man/*; do \
+	    install -Dm644 -t $(share)/man/man$${page##*.} $$page || exit 1; \
+	done
+	install -Dm644 $(pages)/completions/podunit.bash $(share)/bash-completion/completions/podunit
+	install -Dm644 -t $(share)/zsh/site-functions $(pages)/completions/_podunit
+	install -Dm644 -t $(share)/fish/vendor_completions.d $(pages)/completions/podunit.fish
+
+demo: release
+	tests/demo
+
+check:
+	tests/check-all
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,89 @@
+//! `podunit pages`: manual pages and completions, made from the tables that the program itself works by. Packages call
+//! it when they are built.
+
+use super::Arguments as Podunit;
+use crate::definition;
+use anyhow::Context;
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The page of definitions, with places for the tables of keys.
+const POD_PAGE: &str = include_str!("../../packaging/man/podunit.pod.5");
+
+/// Write manual pages (man/) and completions (completions/) into a folder.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The folder; made if it is not there.
+    dir: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (man, completions) = (arguments.dir.join("man"), arguments.dir.join("completions"));
+    for dir in [&man, &completions] {
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
+    clap_mangen::generate_to(Podunit::command().disable_help_subcommand(true), &man)
+        .with_context(|| format!("cannot write manual pages to {}", man.display()))?;
+    write(&man.join("podunit.pod.5"), &pod_page())?;
+    write(&man.join("podunit.conf.5"), include_str!("../../packaging/man/podunit.conf.5"))?;
+    write(&man.join("podunit.signals.7"), include_str!("../../packaging/man/podunit.signals.7"))?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut Podunit::command(), "podunit", &completions)
+            .with_context(|| format!("cannot write completions to {}", completions.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// podunit.pod(5): every key of the tables.
+fn pod_page() -> String {
+    ["Pod", "Container"].into_iter().fold(POD_PAGE.to_owned(), |page, section| {
+        page.replace(&format!("@KEYS {section}@"), &keys(section))
+    })
+}
+
+/// The keys of a section as a list of roff paragraphs: first those that do something, then the others of Quadlet.
+fn keys(section: &str) -> String {
+    let mut honoured = String::new();
+    let mut others = String::new();
+    for key in definition::documented_keys(section) {
+        match key.instead {
+            // Writing to a string cannot fail.
+            None => drop(write!(honoured, ".TP\n.B {}=\n{}.\n", key.name, roff(key.doc))),
+            Some(instead) => drop(write!(others, ".TP\n.B {}=\n{}: {}.\n", key.name, key.verdict, roff(instead))),
+        }
+    }
+    format!("{honoured}.PP\nThe other keys of Quadlet:\n{others}").trim_end().to_owned()
+}
+
+/// Text as roff reads it: backslashes and leading dots are its own.
+fn roff(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_on_the_page() {
+        let page = pod_page();
+        for section in ["Pod", "Container"] {
+            for key in definition::documented_keys(section) {
+                assert!(page.contains(&format!(".B {}=", key.name)), "{}", key.name);
+            }
+        }
+        assert!(!page.contains("@KEYS"));
+    }
+}

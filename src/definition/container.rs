@@ -1,0 +1,300 @@
+//! `[Container]` → [`Container`].
+
+use super::mount;
+use super::port::{self, Published};
+use super::section::{Settings, Value};
+use crate::diagnostic::{Place, Problem};
+use crate::model::{
+    Bind, Container, EnvironmentFile, ImageSource, MemberName, Passthrough, Ready, Signal, SignalMap, Tmpfs,
+};
+use crate::unitfile::value::{TimeSpan, parse_time_span};
+use std::path::Path;
+use std::time::Duration;
+
+/// SIGSTOP, which no program can handle.
+const SIGSTOP: i32 = 19;
+/// Podman's `--stop-timeout`.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Capabilities of Linux 6.x (capabilities(7)), without `CAP_`.
+const CAPABILITIES: &str = "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN \
+    DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE \
+    MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT \
+    SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG \
+    WAKE_ALARM ALL";
+
+/// Reads one container. `source` is its file and `heading` the place that stands for it as a whole. What has an
+/// error is left out or empty: the pod will not be made.
+pub(super) fn read(
+    name: MemberName,
+    source: &Path,
+    heading: Place,
+    settings: &Settings,
+    problems: &mut Vec<Problem>,
+) -> (Container, Vec<Published>) {
+    settings.check_keys(problems);
+    always_true(settings, "NoNewPrivileges", "no container can gain privileges, and that cannot be changed", problems);
+    always_true(settings, "StartWithPod", "all containers start with their pod in this version", problems);
+    let folder = source.parent().unwrap_or(Path::new("/"));
+    let mut ports = Vec::new();
+    for value in settings.values("PublishPort", problems) {
+        ports.extend(port::read(&value, problems));
+    }
+    let (binds, tmpfs) = mounts(settings, folder, problems);
+    let signal = |key, problems: &mut Vec<Problem>| {
+        settings.value(key, problems).and_then(|value| read_signal(&value.text, &value, problems))
+    };
+    let container = Container {
+        name,
+        source: source.to_owned(),
+        image: image(settings, heading, problems),
+        exec: settings.text("Exec", problems).map(|value| value.text),
+        entrypoint: entrypoint(settings, problems),
+        environment: settings.pairs("Environment", problems),
+        environment_files: environment_files(settings, folder, problems),
+        user: user(settings, problems),
+        working_dir: working_dir(settings, problems),
+        binds,
+        tmpfs,
+        read_only: settings.flag("ReadOnly", problems).is_some_and(|(flag, _)| flag),
+        add_capabilities: capabilities(settings, "AddCapability", problems),
+        drop_capabilities: capabilities(settings, "DropCapability", problems),
+        stop_signal: signal("StopSignal", problems),
+        stop_timeout: stop_timeout(settings, problems),
+        reload_signal: signal("ReloadSignal", problems),
+        signal_map: signal_map(settings, problems),
+        ready: ready(settings, problems),
+        labels: settings
+            .pairs("Label", problems)
+            .into_iter()
+            .map(|(name, value)| (name, value.unwrap_or_default()))
+            .collect(),
+        units: Passthrough::default(),
+    };
+    (container, ports)
+}
+
+fn always_true(settings: &Settings, key: &str, why: &str, problems: &mut Vec<Problem>) {
+    if let Some((false, value)) = settings.flag(key, problems) {
+        problems.push(value.error(why).help(format!("leave {key}= out")));
+    }
+}
+
+fn image(settings: &Settings, heading: Place, problems: &mut Vec<Problem>) -> ImageSource {
+    let image = settings.text("Image", problems);
+    let rootfs = settings.text("Rootfs", problems);
+    match (image, rootfs) {
+        (Some(image), None) => {
+            let text = &image.text;
+            if text.starts_with('-') || text.contains(char::is_whitespace) {
+                let problem = image.error("this is not the name of an image");
+                problems.push(problem.help("write a reference such as docker.io/library/nginx"));
+            } else if text.ends_with(".image") || text.ends_with(".build") {
+                let problem = image.error("image and build units are not supported by this version");
+                problems.push(problem.help("write a reference such as docker.io/library/nginx"));
+            }
+            ImageSource::Image(image.text)
+        }
+        (None, Some(rootfs)) => {
+            let path = &rootfs.text;
+            if !(path.starts_with('/') || path.starts_with('%')) || path.contains(':') {
+                let problem = rootfs.error("this is not the folder of a root file system");
+                problems.push(problem.help("write an absolute path, without options behind it"));
+            }
+            match path.starts_with('/') {
+                true => ImageSource::Rootfs(mount::plain(Path::new(path))),
+                false => ImageSource::Rootfs(rootfs.text),
+            }
+        }
+        (Some(image), Some(rootfs)) => {
+            let problem = Problem::error(rootfs.place(), "the container has both Image= and Rootfs=");
+            problems.push(problem.other(image.place(), "the image").help("remove one of them"));
+            ImageSource::Image(image.text)
+        }
+        (None, None) => {
+            let problem = Problem::error(heading, "the container has neither Image= nor Rootfs=");
+            problems.push(problem.help("write Image= with a reference such as docker.io/library/nginx"));
+            ImageSource::Image(String::new())
+        }
+    }
+}
+
+fn entrypoint(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Vec<String>> {
+    settings.last_entry("Entrypoint")?;
+    let Some(value) = settings.text("Entrypoint", problems) else {
+        return Some(Vec::new());
+    };
+    if !value.text.starts_with('[') {
+        return Some(vec![value.text]);
+    }
+    let words = serde_json::from_str::<Vec<String>>(&value.text).ok();
+    let words = words.filter(|words| !words.iter().any(|word| word.contains('\0')));
+    if words.is_none() {
+        let problem = value.error("this begins like a JSON list, but is no list of texts");
+        problems.push(problem.help("write one program, or a list such as [\"/bin/sh\", \"-c\"]"));
+    }
+    words
+}
+
+fn environment_files(
+    settings: &Settings,
+    folder: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<EnvironmentFile> {
+    let mut files = Vec::new();
+    for value in settings.texts("EnvironmentFile", problems) {
+        let (name, optional) = match value.text.strip_prefix('-') {
+            Some(name) => (name, true),
+            None => (value.text.as_str(), false),
+        };
+        // As in Quadlet: a path that is not absolute is relative to the definition, with or without a dot.
+        let is_anchored = name.starts_with(['/', '%', '.']);
+        let anchored = if is_anchored { name.to_owned() } else { format!("./{name}") };
+        match mount::host_path(&anchored, folder).filter(|_| !name.is_empty()) {
+            Some(path) => files.push(EnvironmentFile { path, optional }),
+            None => problems.push(value.error("this is no path of a file").help("write an absolute path")),
+        }
+    }
+    files
+}
+
+fn user(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
+    let user = settings.text("User", problems);
+    let group = settings.text("Group", problems);
+    for value in user.iter().chain(&group) {
+        let parts = value.text.split(':').count();
+        let most = if value.text == user.as_ref().map_or("", |user| &user.text) { 2 } else { 1 };
+        let is_name = |part: &str| !part.is_empty() && !part.starts_with('-') && !part.contains(['/', ' ', '\t']);
+        if parts > most || !value.text.split(':').all(is_name) {
+            let problem = value.error("this is not a user or group");
+            problems.push(problem.help("write a name or a number: User=nginx, User=101:101, Group=101"));
+        }
+    }
+    match (user, group) {
+        (Some(user), Some(group)) if user.text.contains(':') => {
+            let problem = group.error("User= names a group already").other(user.place(), "the group is named here");
+            problems.push(problem.help("remove Group="));
+            Some(user.text)
+        }
+        (Some(user), Some(group)) => Some(format!("{}:{}", user.text, group.text)),
+        (None, Some(group)) => {
+            problems.push(group.error("a group needs a user").help("add User="));
+            None
+        }
+        (user, None) => user.map(|user| user.text),
+    }
+}
+
+fn working_dir(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
+    let value = settings.text("WorkingDir", problems)?;
+    let path = mount::container_path(&value.text);
+    if path.is_none() {
+        let problem = value.error("this is not an absolute path in the container");
+        problems.push(problem.help("write an absolute path without `..`"));
+    }
+    path
+}
+
+fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> (Vec<Bind>, Vec<Tmpfs>) {
+    let mut taken: Vec<(String, Place)> = Vec::new();
+    let mut take = |target: &str, value: &Value, problems: &mut Vec<Problem>| {
+        if let Some((_, first)) = taken.iter().find(|(known, _)| known == target) {
+            let problem = value.error(format!("there is a mount on {target} already"));
+            problems.push(problem.other(first.clone(), "the first one").help("remove one of them"));
+        }
+        taken.push((target.to_owned(), value.place()));
+    };
+    let (mut binds, mut tmpfs) = (Vec::new(), Vec::new());
+    for value in settings.texts("Volume", problems) {
+        if let Some(bind) = mount::bind(&value, folder, problems) {
+            take(&bind.target, &value, problems);
+            binds.push(bind);
+        }
+    }
+    for value in settings.texts("Tmpfs", problems) {
+        if let Some(mount) = mount::tmpfs(&value, problems) {
+            take(&mount.target, &value, problems);
+            tmpfs.push(mount);
+        }
+    }
+    (binds, tmpfs)
+}
+
+fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut capabilities = Vec::new();
+    for value in settings.values(key, problems) {
+        let upper = value.text.to_ascii_uppercase();
+        let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        if !CAPABILITIES.split(' ').any(|known| known == bare) {
+            let near = super::keys::nearest(bare, CAPABILITIES.split(' '));
+            let help = near.map_or("see capabilities(7)".to_owned(), |near| format!("did you mean CAP_{near}?"));
+            problems.push(value.error("this is not a capability").help(help));
+            continue;
+        }
+        let name = if bare == "ALL" { bare.to_owned() } else { format!("CAP_{bare}") };
+        if !capabilities.contains(&name) {
+            capabilities.push(name);
+        }
+    }
+    capabilities
+}
+
+fn read_signal(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<Signal> {
+    let signal = text.parse();
+    if let Err(error) = &signal {
+        problems.push(value.error(error));
+    }
+    signal.ok()
+}
+
+fn stop_timeout(settings: &Settings, problems: &mut Vec<Problem>) -> Duration {
+    let Some(value) = settings.value("StopTimeout", problems) else {
+        return STOP_TIMEOUT;
+    };
+    match parse_time_span(&value.text) {
+        Some(TimeSpan::Finite(span)) => span,
+        _ => {
+            problems.push(value.error("this is not a time").help("write seconds, such as 30, or 1min 30s"));
+            STOP_TIMEOUT
+        }
+    }
+}
+
+fn signal_map(settings: &Settings, problems: &mut Vec<Problem>) -> SignalMap {
+    let mut map = SignalMap::new();
+    for value in settings.values("SignalMap", problems) {
+        let Some((from, to)) = value.text.split_once(':') else {
+            let problem = value.error("this maps nothing");
+            problems.push(problem.help("write FROM:TO such as HUP:USR1, or USR2:none"));
+            continue;
+        };
+        let Some(from) = read_signal(from, &value, problems) else { continue };
+        if !from.is_routed() {
+            let problem = value.error(format!("{from} sent to a pod never reaches its containers"));
+            problems.push(problem.help("map HUP, USR1, USR2, WINCH or RTMIN+n"));
+        }
+        if to == "none" {
+            map.insert(from, None);
+        } else if let Some(to) = read_signal(to, &value, problems) {
+            if to == Signal::KILL || to.number() == SIGSTOP {
+                let problem = value.error(format!("{to} cannot be handled by any program"));
+                problems.push(problem.help("map to a signal that the program knows, or to none"));
+            }
+            map.insert(from, Some(to));
+        }
+    }
+    map
+}
+
+fn ready(settings: &Settings, problems: &mut Vec<Problem>) -> Ready {
+    let value = settings.value("Notify", problems);
+    if let Some(value) = value.filter(|value| value.text == "healthy") {
+        let problem = value.error("this version knows no health checks");
+        problems.push(problem.help("write true if the program sends READY=1 (sd_notify(3)), else false"));
+        return Ready::Started;
+    }
+    match settings.flag("Notify", problems) {
+        Some((true, _)) => Ready::Notify,
+        _ => Ready::Started,
+    }
+}

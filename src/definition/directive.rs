@@ -1,0 +1,297 @@
+//! `[Unit]`, `[Service]` and `[Install]`, which systemd owns: checked, names in them resolved, passed on.
+
+use super::document::Entry;
+use super::keys;
+use super::refused::{self, Owner};
+use super::section::short;
+use crate::diagnostic::{Place, Problem};
+use crate::model::{Directive, MemberName, PodName};
+use crate::unitfile::value::{TimeSpan, parse_time_span};
+use crate::unitfile::words;
+use crate::unitfile::write::unit_name_is_valid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Keys of `[Unit]` whose values are names of units, which may be written as names of definitions.
+const RELATIONS: [&str; 15] = [
+    "After", "Before", "BindsTo", "Conflicts", "OnFailure", "OnSuccess", "PartOf", "PropagatesReloadTo",
+    "PropagatesStopTo", "ReloadPropagatedFrom", "Requires", "Requisite", "StopPropagatedFrom", "Upholds", "Wants",
+];
+const INSTALL: [&str; 6] = ["Alias", "Also", "DefaultInstance", "RequiredBy", "UpheldBy", "WantedBy"];
+/// Extensions of Quadlet for what this version does not have.
+const OTHER_KINDS: [&str; 6] = [".artifact", ".build", ".image", ".kube", ".network", ".volume"];
+
+/// systemd's `DefaultTimeoutStartSec=`.
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Names that all definitions together give.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Pods, masked and broken ones too.
+    pub(super) pods: BTreeSet<String>,
+    /// Containers that have a file of their own, and their pods.
+    pub(super) containers: BTreeMap<String, String>,
+}
+
+/// Whose sections are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'c> {
+    /// The pod.
+    pub(super) pod: &'c PodName,
+    /// The member; `None` for the pod itself.
+    pub(super) member: Option<&'c MemberName>,
+    /// All members of the pod.
+    pub(super) members: &'c [MemberName],
+    /// All definitions.
+    pub(super) known: &'c Known,
+}
+
+/// "`first` starts before `then`", as a definition has it.
+#[derive(Debug, Clone)]
+pub(super) struct Order {
+    /// Name of the member that starts first.
+    pub(super) first: String,
+    /// Name of the member that starts after it.
+    pub(super) then: String,
+    /// Where this is written.
+    pub(super) place: Place,
+}
+
+/// Reads `[Unit]`: the directives to pass on, and the order among members that they ask for.
+pub(super) fn unit(
+    entries: &[Entry],
+    context: Context,
+    problems: &mut Vec<Problem>,
+) -> (Vec<Directive>, Vec<Order>) {
+    let mut orders = Vec::new();
+    let mut directives = Vec::new();
+    for entry in entries {
+        if !is_passed_on(*entry, problems) {
+            continue;
+        }
+        if let Some(refusal) = refused::in_unit(entry.key()) {
+            problems.push(refuse(*entry, refusal));
+        } else if RELATIONS.contains(&entry.key()) {
+            directives.push(relation(*entry, context, &mut orders, problems));
+        } else {
+            directives.push(directive(*entry));
+        }
+    }
+    (directives, orders)
+}
+
+/// Reads `[Service]`: the directives to pass on.
+pub(super) fn service(entries: &[Entry], owner: Owner, problems: &mut Vec<Problem>) -> Vec<Directive> {
+    let mut directives = Vec::new();
+    for entry in entries {
+        if !is_passed_on(*entry, problems) {
+            continue;
+        }
+        match refused::in_service(entry.key(), owner) {
+            Some(refusal) => problems.push(refuse(*entry, refusal)),
+            None => directives.push(directive(*entry)),
+        }
+    }
+    directives
+}
+
+/// Reads `[Install]`: the directives from which the generator makes links. Those with an error are left out.
+pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Directive> {
+    let mut directives = Vec::new();
+    for entry in entries {
+        let key = entry.key();
+        if !INSTALL.contains(&key) {
+            if !key.starts_with("X-") {
+                let message = format!("there is no key `{}` in [Install]", short(key));
+                let help = keys::nearest(key, INSTALL).map(|near| format!("did you mean {near}=?"));
+                problems.push(Problem { help, ..Problem::error(entry.key_place(), message) });
+            }
+            continue;
+        }
+        if ["Also", "DefaultInstance"].contains(&key) {
+            let message = format!("{key}= has no effect: the links of a pod are made at each reload");
+            problems.push(Problem::warning(entry.key_place(), message));
+            continue;
+        }
+        let mut names = Vec::new();
+        let mut is_whole = true;
+        for (name, place) in words_of(*entry, problems) {
+            // An alias is a name of the same kind.
+            let fits = unit_name_is_valid(&name) && (key != "Alias" || name.ends_with(".service"));
+            if !fits {
+                let what = if key == "Alias" { "a name for a service" } else { "the name of a unit" };
+                let help = if key == "Alias" { "write a name such as web.service" } else { "write a name such as multi-user.target" };
+                problems.push(Problem::error(place, format!("`{}` is not {what}", short(&name))).help(help));
+                is_whole = false;
+            }
+            names.push(name);
+        }
+        if is_whole {
+            directives.push(Directive { key: key.to_owned(), value: names.join(" ") });
+        }
+    }
+    directives
+}
+
+/// Takes `TimeoutStartSec=` out of the pod's directives: the supervisor keeps that time itself.
+pub(super) fn start_timeout(entries: &mut Vec<Entry>, problems: &mut Vec<Problem>) -> Option<Duration> {
+    let (own, rest): (Vec<Entry>, Vec<Entry>) =
+        entries.iter().partition(|entry| entry.key() == "TimeoutStartSec");
+    *entries = rest;
+    let Some(entry) = own.last().filter(|entry| !entry.value().is_empty()) else {
+        return Some(START_TIMEOUT);
+    };
+    match parse_time_span(entry.value()) {
+        // As in systemd, no time is no limit.
+        Some(TimeSpan::Finite(Duration::ZERO) | TimeSpan::Infinite) => None,
+        Some(TimeSpan::Finite(span)) => Some(span),
+        None => {
+            let message = format!("TimeoutStartSec={}: this is not a time", short(entry.value()));
+            let problem = Problem::error(entry.value_place(), message);
+            problems.push(problem.help("write a time such as 90s or 5min, or infinity"));
+            None
+        }
+    }
+}
+
+fn directive(entry: Entry) -> Directive {
+    Directive { key: entry.key().to_owned(), value: entry.value().to_owned() }
+}
+
+fn refuse(entry: Entry, refusal: refused::Refusal) -> Problem {
+    let message = format!("{}= cannot be set: {}", entry.key(), refusal.why);
+    Problem::error(entry.key_place(), message).help(refusal.instead)
+}
+
+/// Whether the key can stand in a unit file, and the value behind it. systemd's own keys are not listed here: one
+/// that it does not know it reports itself, and newer ones can be used.
+fn is_passed_on(entry: Entry, problems: &mut Vec<Problem>) -> bool {
+    let key = entry.key();
+    if key.starts_with("X-") {
+        return false;
+    }
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !is_key {
+        let message = format!("`{}` is not a key of systemd", short(key));
+        problems.push(Problem::error(entry.key_place(), message).help("keys have letters and digits only"));
+        return false;
+    }
+    if entry.value().ends_with('\\') {
+        let end = entry.value().len();
+        let message = format!("{key}= ends with a backslash, which would join the next line to it");
+        problems.push(Problem::error(entry.place_of(end - 1, end), message).help("remove the backslash"));
+        return false;
+    }
+    true
+}
+
+fn words_of(entry: Entry, problems: &mut Vec<Problem>) -> Vec<(String, Place)> {
+    match words::split_plain(entry.value()) {
+        Ok(words) => {
+            words.into_iter().map(|word| (word.text, entry.place_of(word.start, word.end))).collect()
+        }
+        Err(error) => {
+            let message = format!("{}=: {}", entry.key(), error.message);
+            problems.push(Problem::error(entry.place_of(error.start, error.end), message));
+            Vec::new()
+        }
+    }
+}
+
+/// Turns names of definitions into names of units.
+fn relation(
+    entry: Entry,
+    context: Context,
+    orders: &mut Vec<Order>,
+    problems: &mut Vec<Problem>,
+) -> Directive {
+    let mut units = Vec::new();
+    for (word, place) in words_of(entry, problems) {
+        match context.unit_of(&word) {
+            Ok(unit) => {
+                match context.order(entry.key(), &unit) {
+                    Ok(order) => orders.extend(order.map(|(first, then)| Order { first, then, place })),
+                    Err((message, help)) => problems.push(Problem::error(place, message).help(help)),
+                }
+                units.push(unit);
+            }
+            Err((message, help)) => {
+                let message = format!("{}={}: {message}", entry.key(), short(&word));
+                problems.push(Problem { help, ..Problem::error(place, message) });
+            }
+        }
+    }
+    Directive { key: entry.key().to_owned(), value: units.join(" ") }
+}
+
+impl Context<'_> {
+    /// The unit that a word names, or what is wrong with it and what to do.
+    fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
+        if let Some(member) = self.members.iter().find(|member| member.as_str() == word) {
+            return Ok(self.pod.member_unit(member));
+        }
+        let near = |name: &str, all: &[&str], suffix: &str| {
+            keys::nearest(name, all.iter().copied()).map(|near| format!("did you mean {near}{suffix}?"))
+        };
+        let members: Vec<&str> = self.members.iter().map(MemberName::as_str).collect();
+        if let Some(base) = word.strip_suffix(".container") {
+            let own = self.members.iter().find(|member| member.as_str() == base);
+            if let Some(member) = own {
+                return Ok(self.pod.member_unit(member));
+            }
+            let pod = self.known.containers.get(base).and_then(|pod| PodName::new(pod).ok());
+            return match pod.zip(MemberName::new(base).ok()) {
+                Some((pod, member)) => Ok(pod.member_unit(&member)),
+                None => Err(("there is no such container".to_owned(), near(base, &members, ".container"))),
+            };
+        }
+        if let Some(base) = word.strip_suffix(".pod") {
+            let pod = PodName::new(base).ok().filter(|_| self.known.pods.contains(base));
+            let pods: Vec<&str> = self.known.pods.iter().map(String::as_str).collect();
+            let missing = || ("there is no such pod".to_owned(), near(base, &pods, ".pod"));
+            return pod.map(|pod| pod.unit()).ok_or_else(missing);
+        }
+        if OTHER_KINDS.iter().any(|suffix| word.ends_with(suffix)) {
+            return Err(("this kind of definition is not supported by this version".to_owned(), None));
+        }
+        // systemd expands specifiers in names itself.
+        if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
+            return Ok(word.to_owned());
+        }
+        let help = near(word, &members, "")
+            .unwrap_or_else(|| "write a member of this pod, or a unit such as network-online.target".to_owned());
+        Err(("this is neither a member of this pod nor the name of a unit".to_owned(), Some(help)))
+    }
+
+    /// What `After=` and `Before=` mean within the pod: `(first, then)` of two members, or an order that would wait
+    /// for itself.
+    fn order(self, key: &str, unit: &str) -> Result<Option<(String, String)>, (String, &'static str)> {
+        if !["After", "Before"].contains(&key) {
+            return Ok(None);
+        }
+        let other = self.members.iter().find(|member| self.pod.member_unit(member) == unit);
+        let is_pod = unit == self.pod.unit();
+        let is_infra = unit == self.pod.infra_unit();
+        match (self.member, other) {
+            (None, Some(_)) => Err((
+                format!("{key}={unit}: the pod would wait for its own member; it is ready when all members are"),
+                "remove it; write After= in [Unit NAME] for an order among members",
+            )),
+            (None, None) if is_pod || is_infra => {
+                Err((format!("{key}={unit}: the pod would wait for itself"), "remove it"))
+            }
+            (Some(_), None) if is_pod => Err((
+                format!("{key}={unit}: the member would wait for its own pod, which waits for its members"),
+                "remove it; members start after the namespaces of the pod anyway",
+            )),
+            (Some(_), None) if is_infra && key == "Before" => {
+                Err((format!("{key}={unit}: members start after the namespaces of the pod"), "remove it"))
+            }
+            (Some(own), Some(other)) => {
+                let (own, other) = (own.to_string(), other.to_string());
+                Ok(Some(if key == "After" { (other, own) } else { (own, other) }))
+            }
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A definition as read: its main file and drop-ins, parsed, with a way back from each assignment to its place.
+
+use crate::diagnostic::{Place, Problem};
+use crate::unitfile::{self, Assignment, Section, Span};
+use std::path::{Path, PathBuf};
+
+/// What a definition defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// `NAME.pod`
+    Pod,
+    /// `NAME.container`
+    Container,
+}
+
+impl Kind {
+    /// The extension of its files, with the dot.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Pod => ".pod",
+            Self::Container => ".container",
+        }
+    }
+}
+
+/// One text that was read.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// Path as shown to the user.
+    pub(super) path: PathBuf,
+    /// The whole text.
+    pub(super) text: String,
+    file: unitfile::File,
+}
+
+impl Document {
+    /// Parses a text; what cannot be read of it goes to `problems`.
+    pub(super) fn parse(path: &Path, text: String, problems: &mut Vec<Problem>) -> Self {
+        let (file, errors) = unitfile::parse::parse(&text);
+        let place = |span: Span| Place { path: path.to_owned(), bytes: Some((span.start, span.end)) };
+        problems.extend(errors.into_iter().map(|error| Problem::error(place(error.span), error.message)));
+        Self { path: path.to_owned(), text, file }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place { path: self.path.clone(), bytes: Some((span.start, span.end)) }
+    }
+}
+
+/// A definition: `NAME.pod` or `NAME.container` with its drop-ins.
+#[derive(Debug)]
+pub(super) struct Definition {
+    /// Its kind.
+    pub(super) kind: Kind,
+    /// The file name without the extension.
+    pub(super) base: String,
+    /// The main file, as shown to the user.
+    pub(super) path: PathBuf,
+    /// Paths of all its files, readable or not.
+    pub(super) files: Vec<PathBuf>,
+    /// What could be read, in the order in which it counts.
+    pub(super) documents: Vec<Document>,
+    /// What could not.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Definition {
+    /// All sections, the main file's first.
+    pub(super) fn sections(&self) -> impl Iterator<Item = Header<'_>> {
+        let of = |document| Document::headers(document);
+        self.documents.iter().flat_map(of)
+    }
+
+    /// Assignments of all sections called `name`.
+    pub(super) fn entries<'a>(&'a self, name: &str) -> Vec<Entry<'a>> {
+        self.sections().filter(|header| header.name() == name).flat_map(Header::entries).collect()
+    }
+
+    /// The definition as a whole.
+    pub(super) fn place(&self) -> Place {
+        Place::file(&self.path)
+    }
+}
+
+impl Document {
+    fn headers(&self) -> impl Iterator<Item = Header<'_>> {
+        self.file.sections.iter().map(|section| Header { document: self, section })
+    }
+}
+
+/// One section of one file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header<'a> {
+    document: &'a Document,
+    section: &'a Section,
+}
+
+impl<'a> Header<'a> {
+    /// What stands between the brackets.
+    pub(super) fn name(self) -> &'a str {
+        &self.section.name
+    }
+
+    /// Where it stands.
+    pub(super) fn place(self) -> Place {
+        self.document.place(self.section.span)
+    }
+
+    /// Its assignments.
+    pub(super) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
+        self.section.assignments.iter().map(move |assignment| Entry { document: self.document, assignment })
+    }
+}
+
+/// One assignment of one file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    document: &'a Document,
+    assignment: &'a Assignment,
+}
+
+impl<'a> Entry<'a> {
+    /// The key.
+    pub(super) fn key(self) -> &'a str {
+        &self.assignment.key
+    }
+
+    /// The value, one line.
+    pub(super) fn value(self) -> &'a str {
+        &self.assignment.value
+    }
+
+    /// Where the key stands.
+    pub(super) fn key_place(self) -> Place {
+        self.document.place(self.assignment.key_span)
+    }
+
+    /// Where the value stands; the key, if the value is empty.
+    pub(super) fn value_place(self) -> Place {
+        let span = self.assignment.value_span;
+        if span.start == span.end { self.key_place() } else { self.document.place(span) }
+    }
+
+    /// Where bytes `start..end` of the value stand.
+    pub(super) fn place_of(self, start: usize, end: usize) -> Place {
+        self.document.place(self.assignment.span_of(start, end))
+    }
+}

@@ -1,0 +1,96 @@
+//! Headers of sections: which can stand in which file, and which member they are about.
+
+use super::document::{Definition, Header, Kind};
+use super::keys;
+use super::section::short;
+use crate::diagnostic::Problem;
+
+/// What a section is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heading<'a> {
+    /// `[Pod]`
+    Pod,
+    /// `[Container]` in a file of its own; `[Container NAME]` in that of the pod.
+    Container(Option<&'a str>),
+    /// `[Unit]`, `[Unit NAME]`
+    Unit(Option<&'a str>),
+    /// `[Service]`, `[Service NAME]`
+    Service(Option<&'a str>),
+    /// `[Install]`
+    Install,
+    /// `[Quadlet]`
+    Quadlet,
+}
+
+/// Sections of Quadlet and systemd that are not for pods.
+const OTHERS: [&str; 11] =
+    ["Artifact", "Automount", "Build", "Image", "Kube", "Mount", "Network", "Path", "Socket", "Timer", "Volume"];
+
+/// The sections of a definition with what they are about; those that have no place in it are problems.
+pub(super) fn read<'a>(
+    definition: &'a Definition,
+    problems: &mut Vec<Problem>,
+) -> Vec<(Heading<'a>, Header<'a>)> {
+    let mut headings = Vec::new();
+    for header in definition.sections() {
+        // A note to oneself, as in systemd.
+        if header.name().starts_with("X-") {
+            continue;
+        }
+        match heading(header.name(), definition.kind) {
+            Ok(heading) => headings.push((heading, header)),
+            Err((message, help)) => problems.push(Problem::error(header.place(), message).help(help)),
+        }
+    }
+    headings
+}
+
+fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
+    let (word, member) = match name.split_once([' ', '\t']) {
+        Some((word, member)) => (word, Some(member.trim_matches([' ', '\t']))),
+        None => (name, None),
+    };
+    let wrong = |message: String, help: String| Err((message, help));
+    if let (Kind::Container, Some(member)) = (kind, member)
+        && ["Container", "Unit", "Service"].contains(&word)
+    {
+        let message = format!("[{}] names a member, but this file is one", short(name));
+        return wrong(message, format!("write [{word}], or move the section to the file of the pod that has `{member}`"));
+    }
+    match (word, member) {
+        ("Pod", None) if kind == Kind::Pod => Ok(Heading::Pod),
+        ("Pod", None) => wrong(
+            "[Pod] cannot stand in the file of a container".to_owned(),
+            "move it to the file of the pod, NAME.pod".to_owned(),
+        ),
+        ("Container", None) if kind == Kind::Pod => wrong(
+            "this container has no name".to_owned(),
+            "write [Container NAME], or move it to a file NAME.container with Pod=".to_owned(),
+        ),
+        ("Container", member) => Ok(Heading::Container(member)),
+        ("Unit", member) => Ok(Heading::Unit(member)),
+        ("Service", member) => Ok(Heading::Service(member)),
+        ("Install", None) => Ok(Heading::Install),
+        ("Install", Some(_)) => wrong(
+            format!("[{}]: members are started with their pod", short(name)),
+            "write [Install] without a name".to_owned(),
+        ),
+        ("Quadlet", None) => Ok(Heading::Quadlet),
+        ("Pod" | "Quadlet", Some(_)) => {
+            wrong(format!("[{}] is not a section", short(name)), format!("write [{word}]"))
+        }
+        (word, _) if OTHERS.contains(&word) => wrong(
+            format!("sections of the kind [{word}] are not supported by this version of podunit"),
+            "remove it, or begin its name with X- to keep it as a note".to_owned(),
+        ),
+        (word, _) => {
+            let near = keys::nearest(word, ["Pod", "Container", "Unit", "Service", "Install", "Quadlet"]);
+            let name_too = if kind == Kind::Pod && near == Some("Container") { " NAME" } else { "" };
+            let help = near.map_or_else(
+                || "remove it, or begin its name with X- to keep it as a note".to_owned(),
+                |near| format!("did you mean [{near}{name_too}]?"),
+            );
+            wrong(format!("[{}] is not a section of a definition", short(name)), help)
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The one table of keys: what each is, how it is read, and whether this version honours it.
+//!
+//! The names and the read rules are Quadlet's (podman-systemd.unit(5)), so that its files can be used as they are.
+
+use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
+use Status::{Honoured, NoEffect, Unsupported};
+
+/// How the assignments of a key become values. Where nothing else is said, an empty assignment clears what came before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// The last assignment, one pair of `"` around it removed; empty is as if unset.
+    Single,
+    /// Each assignment is a value, quotes and all.
+    All,
+    /// Words of all assignments; quotes removed, backslashes kept.
+    Words,
+    /// Words of all assignments; quotes removed, C escapes read.
+    Args,
+    /// A command line: the last assignment, checked as words but kept as written.
+    Exec,
+    /// `NAME=value` words, read as [`Rule::Args`].
+    Pairs,
+    /// A boolean (systemd.syntax(7)), the last assignment.
+    Bool,
+    /// A number, the last assignment.
+    Number,
+}
+
+/// What this version does with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It does what the documentation says.
+    Honoured,
+    /// Accepted, with a warning that says why it changes nothing.
+    NoEffect(&'static str),
+    /// An error, with what to write instead.
+    Unsupported(&'static str),
+}
+
+/// One key of a section.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// How it is read.
+    pub(super) rule: Rule,
+    /// What it is for, in one line.
+    pub(super) doc: &'static str,
+    /// Whether it is honoured.
+    pub(super) status: Status,
+}
+
+const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) -> Key {
+    Key { name, rule, doc, status }
+}
+
+const NO_PODMAN: &str = "podunit runs no Podman; write what it should do as keys of its own";
+const NO_HEALTH: &str = "this version knows no health checks; Notify=true waits until the program says that it is ready";
+const NO_PULL: &str = "this version does not pull images; load them with `podunit image`";
+const NO_USERNS: &str = "this version makes no user namespaces; leave the key out";
+const NO_DNS: &str = "members use the resolver of the host in this version; leave the key out";
+const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
+const NO_LABELS: &str = "this version sets no SELinux label; leave the key out";
+const POD_NETWORK: &str = "the members share the network of the pod; write the key in [Pod]";
+
+/// Keys of `[Pod]`.
+pub(super) const POD: &[Key] = &[
+    key("AddHost", All, Unsupported("mount a hosts file with Volume= in the members that need it"), "Lines of /etc/hosts"),
+    key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
+    key("DNS", All, Unsupported(NO_DNS), "Name servers"),
+    key("DNSOption", All, Unsupported(NO_DNS), "Options of the resolver"),
+    key("DNSSearch", All, Unsupported(NO_DNS), "Search domains"),
+    key("ExitPolicy", Single, NoEffect("a pod stays until it is stopped"), "When the pod ends by itself"),
+    key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
+    key("HostName", All, Honoured, "Host name that the members see"),
+    key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
+    key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
+    key("Label", Pairs, Honoured, "Labels, NAME=value"),
+    key("Network", All, Honoured, "none, host or bridge"),
+    key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
+    key("PodName", Single, Honoured, "The pod's name, which is that of its file"),
+    key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman pod create"),
+    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
+    key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
+    key("RemapUsers", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("ServiceName", Single, Unsupported("units are named after the file; write Alias= in [Install]"), "Name of the unit"),
+    key("Share", Words, Honoured, "Namespaces that the members share: net ipc uts pid, or none"),
+    key("ShmSize", Single, Honoured, "Size of /dev/shm"),
+    key("StopTimeout", Single, Unsupported("write StopTimeout= in each [Container …]"), "From the stop signal to SIGKILL"),
+    key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("Volume", All, Unsupported("write Volume= in each [Container …]"), "Files of the host in the members"),
+];
+
+/// Keys of `[Container]` and `[Container NAME]`.
+pub(super) const CONTAINER: &[Key] = &[
+    key("AddCapability", Words, Honoured, "Capabilities in addition to the default"),
+    key("AddDevice", Words, Unsupported("devices of the host are not supported by this version"), "Devices of the host"),
+    key("AddHost", All, Unsupported("mount a hosts file with Volume="), "Lines of /etc/hosts"),
+    key("Annotation", Pairs, Unsupported("write Label="), "OCI annotations"),
+    key("AppArmor", Single, Unsupported("this version sets no AppArmor profile; leave the key out"), "AppArmor profile"),
+    key("AutoUpdate", Single, NoEffect("this version does not update images by itself"), "Updates of the image"),
+    key("CgroupsMode", Single, NoEffect("each container is in the cgroup of its own unit"), "Use of cgroups"),
+    key("ContainerName", Single, NoEffect("a container is named after its section or file"), "Name of the container"),
+    key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
+    key("DNS", All, Unsupported(NO_DNS), "Name servers"),
+    key("DNSOption", All, Unsupported(NO_DNS), "Options of the resolver"),
+    key("DNSSearch", All, Unsupported(NO_DNS), "Search domains"),
+    key("DropCapability", Words, Honoured, "Capabilities taken from the default"),
+    key("Entrypoint", Single, Honoured, "Entry point: a program, or a JSON list; empty clears that of the image"),
+    key("Environment", Pairs, Honoured, "Environment variables, NAME=value"),
+    key("EnvironmentFile", Args, Honoured, "Files of environment variables"),
+    key("EnvironmentHost", Bool, Unsupported("name the variables: Environment=NAME"), "The whole environment of the host"),
+    key("Exec", Exec, Honoured, "Arguments that replace the command of the image"),
+    key("ExposeHostPort", All, NoEffect("exposing a port publishes nothing; PublishPort= does"), "Documented ports"),
+    key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
+    key("Group", Single, Honoured, "Group that the program runs as, with User="),
+    key("GroupAdd", All, Unsupported("supplementary groups come from the image in this version"), "More groups"),
+    key("HealthCmd", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthInterval", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthLogDestination", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthMaxLogCount", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthMaxLogSize", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthOnFailure", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthRetries", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartPeriod", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartupCmd", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartupInterval", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartupRetries", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartupSuccess", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthStartupTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HostName", Single, Unsupported("write HostName= in [Pod]"), "Host name"),
+    key("HttpProxy", Bool, Unsupported("name the variables: Environment=http_proxy https_proxy"), "Proxy variables of the host"),
+    key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
+    key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
+    key("Image", Single, Honoured, "Image that the container runs"),
+    key("Label", Pairs, Honoured, "Labels, NAME=value"),
+    key("LogDriver", Single, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
+    key("LogOpt", Words, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
+    key("Mask", Args, Unsupported("mount a file or a tmpfs over the path: Volume=, Tmpfs="), "Hidden paths"),
+    key("Memory", Single, Unsupported("write MemoryMax= in the [Service …] of the container"), "Memory limit"),
+    key("Mount", Args, Unsupported("write Volume= or Tmpfs="), "Mounts"),
+    key("Network", All, Unsupported(POD_NETWORK), "Network"),
+    key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
+    key("NoNewPrivileges", Bool, Honoured, "Always true: no program can gain privileges"),
+    key("Notify", Single, Honoured, "Whether the program says when it is ready (sd_notify(3))"),
+    key("PidsLimit", Single, Unsupported("write TasksMax= in the [Service …] of the container"), "Limit of processes"),
+    key("Pod", Single, Honoured, "The pod of a container that has a file of its own"),
+    key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman run"),
+    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
+    key("Pull", Single, Unsupported(NO_PULL), "When to pull the image"),
+    key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
+    key("ReadOnlyTmpfs", Bool, Unsupported("write Tmpfs= for each folder that must be written"), "tmpfs on /tmp and /run"),
+    key("ReloadCmd", Exec, Unsupported("write ReloadSignal="), "Command that reloads"),
+    key("ReloadSignal", Single, Honoured, "Signal that reloads"),
+    key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
+    key("RemapUsers", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("Retry", Single, Unsupported(NO_PULL), "Attempts to pull"),
+    key("RetryDelay", Single, Unsupported(NO_PULL), "Time between attempts to pull"),
+    key("Rootfs", Single, Honoured, "Folder of the host in the place of an image"),
+    key("RunInit", Bool, Unsupported("Share=pid in [Pod] gives the pod a PID 1 that reaps"), "An init in the container"),
+    key("SeccompProfile", Single, Unsupported("the default profile is always on; leave the key out"), "seccomp profile"),
+    key("Secret", Args, Unsupported("mount a file of the host: Volume=/path/secret:/run/secrets/secret:ro"), "Secrets of Podman"),
+    key("SecurityLabelDisable", Bool, NoEffect("this version sets no SELinux label"), "SELinux"),
+    key("SecurityLabelFileType", Single, Unsupported(NO_LABELS), "SELinux"),
+    key("SecurityLabelLevel", Single, Unsupported(NO_LABELS), "SELinux"),
+    key("SecurityLabelNested", Bool, Unsupported(NO_LABELS), "SELinux"),
+    key("SecurityLabelType", Single, Unsupported(NO_LABELS), "SELinux"),
+    key("ServiceName", Single, Unsupported("units are named after pod and container; write Alias= in [Install]"), "Name of the unit"),
+    key("ShmSize", Single, Unsupported("write ShmSize= in [Pod]"), "Size of /dev/shm"),
+    key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
+    key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
+    key("StopSignal", Single, Honoured, "Signal that stops"),
+    key("StopTimeout", Single, Honoured, "From the stop signal to SIGKILL, in seconds"),
+    key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
+    key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("Sysctl", Words, Unsupported("kernel parameters are not supported by this version"), "Kernel parameters"),
+    key("Timezone", Single, Unsupported("write Environment=TZ=…, or mount /etc/localtime"), "Time zone"),
+    key("Tmpfs", All, Honoured, "tmpfs in the container: TARGET[:OPTIONS]"),
+    key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
+    key("Ulimit", All, Unsupported("write LimitNOFILE= and its like in the [Service …] of the container"), "Resource limits"),
+    key("Unmask", Args, Unsupported("hidden paths stay hidden in this version"), "Paths that are not hidden"),
+    key("User", Single, Honoured, "User that the program runs as"),
+    key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("VolatileTmp", Bool, Unsupported("write Tmpfs=/tmp"), "tmpfs on /tmp"),
+    key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
+    key("WorkingDir", Single, Honoured, "Working directory"),
+];
+
+/// Keys of `[Quadlet]`.
+pub(super) const QUADLET: &[Key] =
+    &[key("DefaultDependencies", Bool, Honoured, "Accepted; podunit adds no dependency on the network being online")];
+
+/// Keys that are systemd's and often land in the wrong section: (key, section).
+const SYSTEMD: &[(&str, &str)] = &[
+    ("After", "Unit"),
+    ("Before", "Unit"),
+    ("BindsTo", "Unit"),
+    ("Description", "Unit"),
+    ("Documentation", "Unit"),
+    ("PartOf", "Unit"),
+    ("Requires", "Unit"),
+    ("Wants", "Unit"),
+    ("CPUQuota", "Service"),
+    ("CPUWeight", "Service"),
+    ("LimitNOFILE", "Service"),
+    ("MemoryHigh", "Service"),
+    ("MemoryMax", "Service"),
+    ("Restart", "Service"),
+    ("RestartSec", "Service"),
+    ("TasksMax", "Service"),
+    ("TimeoutStartSec", "Service"),
+    ("RequiredBy", "Install"),
+    ("WantedBy", "Install"),
+];
+
+/// A key as the manual shows it.
+#[derive(Debug)]
+pub struct DocumentedKey {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub doc: &'static str,
+    /// `accepted` or `refused`, for a key that does nothing.
+    pub verdict: &'static str,
+    /// For a key that does nothing: why, or what to write instead.
+    pub instead: Option<&'static str>,
+}
+
+/// All keys of `[Pod]` or `[Container]`, sorted by name, for the manual.
+pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
+    let table = if section == "Pod" { POD } else { CONTAINER };
+    table.iter().map(|key| {
+        let (verdict, instead) = match key.status {
+            Honoured => ("honoured", None),
+            NoEffect(why) => ("accepted, without effect", Some(why)),
+            Unsupported(why) => ("refused", Some(why)),
+        };
+        DocumentedKey { name: key.name, doc: key.doc, verdict, instead }
+    })
+}
+
+/// The key with this name.
+pub(super) fn find<'t>(table: &'t [Key], name: &str) -> Option<&'t Key> {
+    table.iter().find(|key| key.name == name)
+}
+
+/// What to do about a key that is not in `table`.
+pub(super) fn help_for_unknown(table: &[Key], name: &str) -> String {
+    if let Some(near) = nearest(name, table.iter().map(|key| key.name)) {
+        let doc = find(table, near).map_or("", |key| key.doc);
+        return format!("did you mean {near}= ({doc})?");
+    }
+    if let Some((_, section)) = SYSTEMD.iter().find(|(key, _)| *key == name) {
+        return format!("{name}= belongs in [{section}]");
+    }
+    for (section, other) in [("Pod", POD), ("Container …", CONTAINER)] {
+        if find(other, name).is_some() {
+            return format!("{name}= belongs in [{section}]");
+        }
+    }
+    "remove it, or begin its name with X- to keep it as a note".to_owned()
+}
+
+/// The candidate that was most likely meant, if one is near enough.
+pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if name.len() > 100 {
+        return None;
+    }
+    let limit = 1 + name.len() / 4;
+    let distances = candidates.into_iter().map(|candidate| (distance(name, candidate), candidate));
+    distances.filter(|(distance, _)| *distance <= limit.min(3)).min().map(|(_, candidate)| candidate)
+}
+
+/// Edits that lead from one text to the other (insert, remove, replace, swap neighbours), case aside.
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.to_lowercase().chars().collect();
+    let to: Vec<char> = to.to_lowercase().chars().collect();
+    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let replace = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_documented() {
+        for table in [POD, CONTAINER, QUADLET] {
+            assert!(table.is_sorted_by(|a, b| a.name < b.name));
+            assert!(table.iter().all(|key| !key.doc.is_empty() && !key.doc.ends_with('.')));
+        }
+    }
+
+    #[test]
+    fn every_key_of_quadlet_is_known() {
+        // podman-systemd.unit(5) of Podman 6.0: 94 and 29 keys. Ours are SignalMap and Share.
+        assert_eq!(CONTAINER.len(), 94 + 1);
+        // Its 29 lines for [Pod] count the four deprecated Remap keys as one … see `POD`.
+        for name in ["PodName", "PublishPort", "ExitPolicy", "RemapUidSize"] {
+            assert!(find(POD, name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn typing_errors_find_the_key() {
+        for (typed, meant) in [("Imge", "Image"), ("image", "Image"), ("Enviroment", "Environment"), ("Evn", "")] {
+            assert_eq!(nearest(typed, CONTAINER.iter().map(|key| key.name)).unwrap_or(""), meant);
+        }
+        assert_eq!(help_for_unknown(CONTAINER, "Restart"), "Restart= belongs in [Service]");
+        assert_eq!(help_for_unknown(CONTAINER, "Share"), "Share= belongs in [Pod]");
+        assert_eq!(distance("abcd", "abdc"), 1);
+    }
+}

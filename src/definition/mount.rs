@@ -1,0 +1,145 @@
+//! `Volume=` and `Tmpfs=`, and paths on the host and in the container.
+
+use super::section::Value;
+use crate::diagnostic::Problem;
+use crate::model::{Bind, Tmpfs};
+use std::path::{Component, Path, PathBuf};
+
+/// Options of a bind mount that are honoured.
+const BIND_OPTIONS: &[&str] = &[
+    "bind", "dev", "exec", "noatime", "nodev", "noexec", "nosuid", "private", "rbind", "ro", "rprivate", "rshared",
+    "rslave", "rw", "shared", "slave", "suid",
+];
+/// Options of Podman that change nothing here: (option, why).
+const NO_EFFECT: &[(&str, &str)] = &[
+    ("z", "this version sets no SELinux label"),
+    ("Z", "this version sets no SELinux label"),
+    ("nocopy", "nothing is copied from the image"),
+];
+const TMPFS_OPTIONS: &[&str] =
+    &["dev", "exec", "noatime", "nodev", "noexec", "nosuid", "relatime", "ro", "rw", "strictatime", "suid"];
+/// Options of a tmpfs with a value (tmpfs(5)).
+const TMPFS_VALUES: &[&str] = &["gid", "huge", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"];
+
+/// Reads `SOURCE:TARGET[:OPTIONS]`; a source that begins with a dot is under `folder`.
+pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) -> Option<Bind> {
+    let mut parts = value.text.splitn(3, ':');
+    let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let Some(target) = target else {
+        let problem = value.error("volumes without a source are not supported by this version");
+        problems.push(problem.help("write SOURCE:TARGET with a path of the host as source"));
+        return None;
+    };
+    let Some(source) = host_path(source, folder) else {
+        let problem = value.error(format!("`{source}` is no path: named volumes are not supported by this version"));
+        let help = "write the absolute path of a file or folder of the host, or one that begins with ./";
+        problems.push(problem.help(help));
+        return None;
+    };
+    let target = target_path(target, value, problems)?;
+    let mut known = Vec::new();
+    for option in options.iter().flat_map(|options| options.split(',')) {
+        if BIND_OPTIONS.contains(&option) {
+            known.push(option.to_owned());
+        } else if let Some((_, why)) = NO_EFFECT.iter().find(|(name, _)| *name == option) {
+            problems.push(value.warning(format!("the option `{option}` has no effect: {why}")));
+        } else {
+            let help = format!("this version knows {}", BIND_OPTIONS.join(", "));
+            problems.push(value.error(format!("`{option}` is no option of a volume here")).help(help));
+        }
+    }
+    Some(Bind { source, target, options: known })
+}
+
+/// Reads `TARGET[:OPTIONS]`.
+pub(super) fn tmpfs(value: &Value, problems: &mut Vec<Problem>) -> Option<Tmpfs> {
+    let (target, options) = match value.text.split_once(':') {
+        Some((target, options)) => (target, Some(options)),
+        None => (value.text.as_str(), None),
+    };
+    let target = target_path(target, value, problems)?;
+    let options: Vec<String> = options.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    for option in &options {
+        let known = match option.split_once('=') {
+            Some((name, value)) => TMPFS_VALUES.contains(&name) && !value.is_empty(),
+            None => TMPFS_OPTIONS.contains(&option.as_str()),
+        };
+        if !known {
+            let help = format!("this version knows {}, {}=", TMPFS_OPTIONS.join(", "), TMPFS_VALUES.join("=, "));
+            problems.push(value.error(format!("`{option}` is no option of a tmpfs here")).help(help));
+        }
+    }
+    Some(Tmpfs { target, options })
+}
+
+/// A path of the host: absolute, beginning with a specifier, or relative to `folder` if it begins with a dot.
+pub(super) fn host_path(text: &str, folder: &Path) -> Option<String> {
+    if text.starts_with('%') {
+        return Some(text.to_owned());
+    }
+    if text.starts_with('/') {
+        return Some(plain(Path::new(text)));
+    }
+    let is_relative = text == "." || text == ".." || text.starts_with("./") || text.starts_with("../");
+    is_relative.then(|| plain(&folder.join(text)))
+}
+
+/// The path without `.`, needless slashes, and `..` as far as it follows a name.
+pub(super) fn plain(path: &Path) -> String {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            Component::ParentDir if plain.has_root() => {}
+            part => plain.push(part),
+        }
+    }
+    // Texts are UTF-8, so nothing is lost.
+    plain.to_string_lossy().into_owned()
+}
+
+/// A path in the container: absolute, or beginning with a specifier.
+pub(super) fn container_path(text: &str) -> Option<String> {
+    if text.starts_with('%') {
+        return Some(text.to_owned());
+    }
+    let climbs = Path::new(text).components().any(|part| part == Component::ParentDir);
+    (text.starts_with('/') && !climbs).then(|| plain(Path::new(text)))
+}
+
+fn target_path(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<String> {
+    let path = container_path(text).filter(|path| path != "/");
+    if path.is_none() {
+        let problem = value.error(format!("`{text}` cannot be the place in the container"));
+        problems.push(problem.help("write an absolute path without `..`, and not /"));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_paths() {
+        let of = |text| host_path(text, Path::new("/etc/podunit"));
+        assert_eq!(of("/srv//a/./b/").as_deref(), Some("/srv/a/b"));
+        assert_eq!(of("./a").as_deref(), Some("/etc/podunit/a"));
+        assert_eq!(of("../../../../a").as_deref(), Some("/a"));
+        assert_eq!(of("%h/a").as_deref(), Some("%h/a"));
+        for named in ["data", "data.volume", "", ".hidden", "..."] {
+            assert_eq!(of(named), None, "{named}");
+        }
+    }
+
+    #[test]
+    fn container_paths() {
+        assert_eq!(container_path("/a//b/").as_deref(), Some("/a/b"));
+        for bad in ["a", "", "/a/../b", ".."] {
+            assert_eq!(container_path(bad), None, "{bad}");
+        }
+    }
+}

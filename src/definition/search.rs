@@ -1,0 +1,209 @@
+//! Which files define something: folders, precedence, drop-ins and masks. All reading of definitions is here.
+
+use super::document::{Definition, Document, Kind};
+use crate::diagnostic::{Place, Problem};
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// Largest text that is read.
+const MAX_SIZE: u64 = 1 << 20;
+/// Most entries of a folder.
+const MAX_ENTRIES: usize = 100_000;
+
+/// A folder of definitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Folder {
+    /// The tree in which links are followed.
+    pub(super) root: PathBuf,
+    /// Where it is, below the root.
+    pub(super) path: PathBuf,
+    /// How it is shown to the user.
+    pub(super) shown: PathBuf,
+}
+
+/// What the folders hold.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Definitions, read and parsed, sorted by name.
+    pub(super) definitions: Vec<Definition>,
+    /// Names of pods that are masked by a link to `/dev/null`.
+    pub(super) masked: Vec<String>,
+    /// What is wrong with the folders themselves.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Why a file gives no text.
+#[derive(Debug)]
+enum Unreadable {
+    /// It is `/dev/null`: what it stands for is meant not to be.
+    Masked,
+    /// It is not what it should be, in words that continue "the definition …".
+    Wrong { why: String, help: Option<&'static str>, lossy: Option<(String, usize)> },
+}
+
+/// Reads all definitions of `folders`; of files of one name, that in the first folder counts.
+pub(super) fn find(folders: &[Folder]) -> Found {
+    let mut found = Found::default();
+    let mut files: BTreeMap<(Kind, String), (&Folder, String)> = BTreeMap::new();
+    let mut drop_ins: BTreeMap<String, BTreeMap<String, (&Folder, PathBuf)>> = BTreeMap::new();
+    let mut drop_in_problems: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
+    for folder in folders {
+        let names = list(folder, Path::new(""), &mut found.problems);
+        for name in names {
+            if let Some((kind, base)) = kind_of(&name) {
+                files.entry((kind, base.to_owned())).or_insert((folder, name));
+            } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| kind_of(owner).is_some()) {
+                let problems = drop_in_problems.entry(owner.to_owned()).or_default();
+                let names = list(folder, Path::new(&name), problems);
+                let all = drop_ins.entry(owner.to_owned()).or_default();
+                for file in names.into_iter().filter(|file| file.ends_with(".conf")) {
+                    let path = Path::new(&name).join(&file);
+                    all.entry(file).or_insert((folder, path));
+                }
+            }
+        }
+    }
+    for ((kind, base), (folder, name)) in files {
+        let path = folder.shown.join(&name);
+        let mut definition = Definition {
+            kind,
+            base,
+            path: path.clone(),
+            files: vec![path],
+            documents: Vec::new(),
+            problems: drop_in_problems.remove(&name).unwrap_or_default(),
+        };
+        match read(folder, Path::new(&name)) {
+            Err(Unreadable::Masked) => {
+                found.masked.extend((kind == Kind::Pod).then_some(definition.base));
+                continue;
+            }
+            text => definition.add(folder.shown.join(&name), text),
+        }
+        for (folder, drop_in) in drop_ins.remove(&name).unwrap_or_default().into_values() {
+            let path = folder.shown.join(&drop_in);
+            definition.files.push(path.clone());
+            definition.add(path, read(folder, &drop_in));
+        }
+        found.definitions.push(definition);
+    }
+    found.definitions.sort_by(|a, b| (&a.base, a.kind).cmp(&(&b.base, b.kind)));
+    found
+}
+
+/// The kind and the base of a file name; `None` for what is no definition, such as hidden files.
+pub(super) fn kind_of(name: &str) -> Option<(Kind, &str)> {
+    let of = |kind: Kind| Some((kind, name.strip_suffix(kind.suffix())?));
+    of(Kind::Pod).or_else(|| of(Kind::Container)).filter(|(_, base)| !base.is_empty() && !base.starts_with('.'))
+}
+
+impl Definition {
+    fn add(&mut self, path: PathBuf, text: Result<String, Unreadable>) {
+        match text {
+            Ok(text) => self.documents.push(Document::parse(&path, text, &mut self.problems)),
+            Err(Unreadable::Masked) => {}
+            Err(Unreadable::Wrong { why, help, lossy }) => {
+                let bytes = lossy.as_ref().map(|(_, at)| (*at, *at + 1));
+                let problem = Problem::error(Place { path: path.clone(), bytes }, why);
+                self.problems.push(Problem { help: help.map(str::to_owned), ..problem });
+                // For the line of the problem, and for [Install], which may still be whole.
+                let text = lossy.map(|(text, _)| Document::parse(&path, text, &mut Vec::new()));
+                self.documents.extend(text);
+            }
+        }
+    }
+}
+
+/// Names in a folder, sorted; none if there is no such folder.
+fn list(folder: &Folder, below: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
+    let place = || Place::file(folder.shown.join(below));
+    let directory = match open(folder, below, OFlags::DIRECTORY) {
+        Ok(directory) => directory,
+        Err(Errno::NOENT) => return Vec::new(),
+        Err(error) => {
+            let message = format!("the folder of definitions cannot be read: {error}");
+            problems.push(Problem::error(place(), message));
+            return Vec::new();
+        }
+    };
+    let mut names = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let message = match entry {
+            Ok(entry) if names.len() < MAX_ENTRIES => {
+                let name = entry.file_name().to_string_lossy();
+                if name != "." && name != ".." {
+                    names.push(name.into_owned());
+                }
+                continue;
+            }
+            Ok(_) => format!("the folder has more than {MAX_ENTRIES} files: none of them is read"),
+            Err(error) => format!("the folder of definitions cannot be read: {error}"),
+        };
+        problems.push(Problem::error(place(), message));
+        return Vec::new();
+    }
+    names.sort_unstable();
+    names
+}
+
+/// Reads one file: never waits, never more than 1 MiB.
+fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
+    let wrong = |why: String, help| Unreadable::Wrong { why, help, lossy: None };
+    let cannot = |error: Errno| match error {
+        Errno::NOENT | Errno::LOOP => {
+            wrong("this link leads to no file".to_owned(), Some("repair or remove the link"))
+        }
+        error => wrong(format!("the file cannot be read: {error}"), None),
+    };
+    let path = folder.path.join(name);
+    // Asked first: a tree that is not the running system may have no /dev.
+    if std::fs::read_link(folder.root.join(path)).is_ok_and(|target| target == Path::new("/dev/null")) {
+        return Err(Unreadable::Masked);
+    }
+    let file = open(folder, name, OFlags::NONBLOCK | OFlags::NOCTTY).map_err(cannot)?;
+    let status = rustix::fs::fstat(&file).map_err(cannot)?;
+    match FileType::from_raw_mode(status.st_mode) {
+        FileType::RegularFile => {}
+        FileType::CharacterDevice if status.st_rdev == rustix::fs::makedev(1, 3) => return Err(Unreadable::Masked),
+        other => {
+            let kind = match other {
+                FileType::Directory => "a directory",
+                FileType::Fifo => "a FIFO",
+                FileType::CharacterDevice | FileType::BlockDevice => "a device",
+                _ => "not a file",
+            };
+            return Err(wrong(format!("this is {kind}; a definition is a regular file"), Some("remove it")));
+        }
+    }
+    let mut bytes = Vec::new();
+    let read = File::from(file).take(MAX_SIZE + 1).read_to_end(&mut bytes);
+    read.map_err(|error| wrong(format!("the file cannot be read: {error}"), None))?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_SIZE) {
+        let help = "a definition is a few lines; put data into files of its own and mount them with Volume=";
+        return Err(wrong("the file is larger than 1 MiB".to_owned(), Some(help)));
+    }
+    String::from_utf8(bytes).map_err(|error| Unreadable::Wrong {
+        why: "this is not UTF-8 text".to_owned(),
+        help: Some("save the file as UTF-8"),
+        lossy: Some((
+            String::from_utf8_lossy(error.as_bytes()).into_owned(),
+            error.utf8_error().valid_up_to(),
+        )),
+    })
+}
+
+/// Opens what is `below` a folder, following links inside the folder's root only.
+fn open(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, &folder.root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(root, folder.path.join(below), flags, Mode::empty(), resolve)
+}

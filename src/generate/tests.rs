@@ -1,0 +1,229 @@
+//! What must hold for the units of any pod. Whole units, word by word, are in `tests/fixtures/generate`.
+
+use super::{UnitSet, stub, units};
+use crate::model::{
+    Container, Directive, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready, SCHEMA_VERSION,
+    Share, Signal,
+};
+use std::path::Path;
+use std::time::Duration;
+
+fn lines(lines: &[(&str, &str)]) -> Vec<Directive> {
+    lines
+        .iter()
+        .map(|(key, value)| Directive {
+            key: (*key).into(),
+            value: (*value).into(),
+        })
+        .collect()
+}
+
+fn container(name: &str) -> Container {
+    Container {
+        name: MemberName::new(name).unwrap(),
+        source: "/etc/podunit/x.pod".into(),
+        image: ImageSource::Image("docker.io/library/nginx".to_owned()),
+        exec: None,
+        entrypoint: None,
+        environment: Vec::new(),
+        environment_files: Vec::new(),
+        user: None,
+        working_dir: None,
+        binds: Vec::new(),
+        tmpfs: Vec::new(),
+        read_only: false,
+        add_capabilities: Vec::new(),
+        drop_capabilities: Vec::new(),
+        stop_signal: None,
+        stop_timeout: Duration::from_secs(10),
+        reload_signal: None,
+        signal_map: Default::default(),
+        ready: Ready::Started,
+        labels: Default::default(),
+        units: Passthrough::default(),
+    }
+}
+
+fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
+    Pod {
+        version: SCHEMA_VERSION,
+        name: PodName::new("x").unwrap(),
+        source: "/etc/podunit/x.pod".into(),
+        share: Share {
+            pid: true,
+            ..Share::default()
+        },
+        hostname: None,
+        network: Network::Bridge,
+        ports: Vec::new(),
+        shm_size: 64 << 20,
+        labels: Default::default(),
+        start_timeout: None,
+        members: vec![container("a"), container("b")],
+        units: Passthrough {
+            unit: lines(unit),
+            service: lines(service),
+            install: lines(&[("Alias", "x-pod.service")]),
+        },
+    }
+}
+
+/// All values of a key in one of the units.
+fn values<'a>(set: &'a UnitSet, unit: &str, key: &str) -> Vec<&'a str> {
+    let file = set.files.iter().find(|file| file.name == unit).unwrap();
+    file.text
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .collect()
+}
+
+#[test]
+fn nothing_orders_the_supervisor_towards_its_own_pod() {
+    let mut pod = pod(
+        &[
+            ("After", "pod-x-a.service db.service pod-x-infra.service"),
+            ("Before", "pod-x-b.service"),
+        ],
+        &[],
+    );
+    pod.members[0].units.unit = lines(&[
+        ("After", "x-pod.service pod-x-b.service"),
+        ("Before", "pod-x.service"),
+    ]);
+    let set = units::of(&pod).unwrap();
+    assert_eq!(
+        values(&set, "pod-x.service", "After"),
+        ["dbus.service dbus-broker.service", "db.service"]
+    );
+    assert!(values(&set, "pod-x.service", "Before").is_empty());
+    assert_eq!(
+        values(&set, "pod-x-a.service", "After"),
+        ["pod-x-infra.service", "pod-x-b.service"]
+    );
+    assert!(values(&set, "pod-x-a.service", "Before").is_empty());
+}
+
+#[test]
+fn what_the_pod_waits_for_keeps_infra_too() {
+    let conditions = [
+        ("Requires", "db.service"),
+        ("ConditionPathExists", "/srv"),
+        ("OnFailure", "mail.service"),
+    ];
+    let set = units::of(&pod(&conditions, &[])).unwrap();
+    for (key, infra, member) in [
+        ("Requires", 1, 1),
+        ("ConditionPathExists", 1, 1),
+        ("OnFailure", 0, 0),
+    ] {
+        assert_eq!(values(&set, "pod-x.service", key).len(), 1, "{key}");
+        assert_eq!(values(&set, "pod-x-infra.service", key).len(), infra, "{key}");
+        assert_eq!(values(&set, "pod-x-a.service", key).len(), member, "{key}");
+    }
+    assert_eq!(
+        values(&set, "pod-x-a.service", "Requires"),
+        ["pod-x-infra.service"]
+    );
+}
+
+#[test]
+fn limits_of_the_pod_are_the_slices() {
+    let mut pod = pod(&[], &[("MemoryMax", "1G"), ("Environment", "A=b")]);
+    pod.members[0].units.service = lines(&[("MemoryMax", "10M")]);
+    let set = units::of(&pod).unwrap();
+    assert_eq!(values(&set, "pods-x.slice", "MemoryMax"), ["1G"]);
+    assert_eq!(values(&set, "pod-x-a.service", "MemoryMax"), ["10M"]);
+    assert!(values(&set, "pod-x.service", "MemoryMax").is_empty());
+    assert_eq!(values(&set, "pod-x.service", "Environment"), ["A=b"]);
+}
+
+#[test]
+fn a_stop_has_time_for_its_last_step() {
+    let mut pod = pod(&[], &[]);
+    pod.members[1].stop_signal = Some(Signal::INT);
+    let set = units::of(&pod).unwrap();
+    assert_eq!(
+        values(&set, "pod-x-a.service", "ExecStop"),
+        ["/usr/bin/podunit member stop x a"]
+    );
+    assert_eq!(values(&set, "pod-x-a.service", "TimeoutStopSec"), ["15s"]);
+    assert!(values(&set, "pod-x-b.service", "ExecStop").is_empty());
+    assert_eq!(values(&set, "pod-x-b.service", "KillSignal"), ["SIGINT"]);
+    assert_eq!(
+        values(&set, "pod-x-b.service", "SuccessExitStatus"),
+        ["130 SIGINT"]
+    );
+    assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["10s"]);
+    // TimeoutStopSec= bounds ExecStopPost= too, and 0 would be no limit at all.
+    pod.members[1].stop_timeout = Duration::ZERO;
+    let set = units::of(&pod).unwrap();
+    assert_eq!(
+        values(&set, "pod-x-b.service", "ExecStop"),
+        ["/usr/bin/podunit member stop x b"]
+    );
+    assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["5s"]);
+    // One after the other, then infra.
+    assert_eq!(values(&set, "pod-x.service", "TimeoutStopSec"), ["1min 5s"]);
+}
+
+#[test]
+fn a_member_keeps_its_own_restart() {
+    let mut pod = pod(&[], &[]);
+    pod.members[0].units.service = lines(&[("Restart", "always")]);
+    let set = units::of(&pod).unwrap();
+    assert_eq!(values(&set, "pod-x-a.service", "Restart"), ["always"]);
+    assert_eq!(values(&set, "pod-x-b.service", "Restart"), ["on-failure"]);
+}
+
+#[test]
+fn members_with_files_of_their_own_have_quadlets_names() {
+    let mut pod = pod(&[("After", "a.service db.service")], &[]);
+    assert!(
+        units::of(&pod)
+            .unwrap()
+            .links
+            .iter()
+            .all(|link| link.path == "x-pod.service")
+    );
+    pod.members[0].source = "/etc/podunit/a.container".into();
+    pod.members[1].units.unit = lines(&[("After", "a.service x-pod.service")]);
+    let set = units::of(&pod).unwrap();
+    let shown: Vec<String> = set
+        .links
+        .iter()
+        .map(|link| format!("{} -> {}", link.path, link.target))
+        .collect();
+    assert_eq!(
+        shown,
+        ["a.service -> pod-x-a.service", "x-pod.service -> pod-x.service"]
+    );
+    assert_eq!(
+        values(&set, "pod-x.service", "After"),
+        ["dbus.service dbus-broker.service", "db.service"]
+    );
+    assert_eq!(
+        values(&set, "pod-x-b.service", "After"),
+        ["pod-x-infra.service", "a.service"]
+    );
+}
+
+#[test]
+fn nothing_can_add_a_line() {
+    for hostile in ["a\nExecStart=/bin/sh", "a\r", "a\\", "a\0b"] {
+        assert!(
+            units::of(&pod(&[("Description", hostile)], &[])).is_err(),
+            "{hostile:?}"
+        );
+        assert!(
+            stub::of(
+                &PodName::new("x").unwrap(),
+                Path::new(&format!("/{hostile}")),
+                &[]
+            )
+            .is_err(),
+            "{hostile:?}"
+        );
+    }
+    assert!(units::of(&pod(&[("Description=x\nAfter", "a")], &[])).is_err());
+    assert!(units::of(&pod(&[("After", "a.service")], &[])).is_ok());
+}

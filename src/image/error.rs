@@ -1,0 +1,125 @@
+//! What can go wrong with images.
+
+use super::unpack::LayerError;
+use super::{Digest, reference::ReferenceError};
+use std::io;
+use std::path::PathBuf;
+
+/// Why an image cannot be loaded, found or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A reference that is none.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// No such image in the store.
+    #[error(
+        "there is no image {reference} on this machine: load it with `podunit image load FILE --name {reference}`, \
+         where FILE is an OCI archive"
+    )]
+    NotFound {
+        /// What was asked for, in full.
+        reference: String,
+    },
+    /// An archive or layout cannot be read at all.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// An archive, layout or document in it is not what it has to be.
+    #[error("{place}: {}", printable(problem))]
+    Malformed {
+        /// The file, and the part of it.
+        place: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A blob that is missing or not what its digest says.
+    #[error("the blob {digest} {problem}")]
+    Blob {
+        /// The digest by which it is named.
+        digest: Digest,
+        /// What is wrong.
+        problem: BlobProblem,
+    },
+    /// A layer that cannot be unpacked.
+    #[error("the layer {digest}: {problem}")]
+    Layer {
+        /// Digest of the blob.
+        digest: Digest,
+        /// What is wrong.
+        problem: LayerError,
+    },
+    /// The store cannot be read or written.
+    #[error("the image store: cannot {doing} {}: {}", path.display(), reason(error))]
+    Store {
+        /// A verb such as "write".
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store says that it has an image, but parts of it are gone.
+    #[error("the image {reference} is damaged, {} is missing or unreadable: load it again with `podunit image load`", path.display())]
+    Damaged {
+        /// The image.
+        reference: String,
+        /// The missing part.
+        path: PathBuf,
+    },
+    /// An image that pods are running cannot be removed.
+    #[error("the image {reference} is in use by {}: stop the pod first", users.join(", "))]
+    InUse {
+        /// The image.
+        reference: String,
+        /// Who uses it, as `POD/MEMBER`.
+        users: Vec<String>,
+    },
+}
+
+/// What is wrong with a blob.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobProblem {
+    /// It is not there.
+    #[error("is missing")]
+    Missing,
+    /// It is not as long as its descriptor says.
+    #[error("has {found} bytes where {expected} are expected: it is incomplete or was changed")]
+    Size {
+        /// Bytes that the descriptor names.
+        expected: u64,
+        /// Bytes that are there.
+        found: u64,
+    },
+    /// Its contents have another digest.
+    #[error("has contents with the digest {found}: it was damaged or changed")]
+    Contents {
+        /// The digest of what is there.
+        found: Digest,
+    },
+}
+
+/// The reason of an error of the store, in words where an administrator has to act.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "its file system is full".to_owned(),
+        io::ErrorKind::QuotaExceeded => "its disk quota is used up".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A text that may quote an archive, without the characters that a terminal would obey.
+pub fn printable(text: impl std::fmt::Display) -> String {
+    let escape = |c: char| {
+        if c.is_control() {
+            c.escape_default().to_string()
+        } else {
+            c.to_string()
+        }
+    };
+    text.to_string().chars().map(escape).collect()
+}

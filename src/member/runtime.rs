@@ -1,0 +1,190 @@
+//! The OCI runtime: crun, or what takes its place. Its calls are short, its errors become ours.
+
+use super::Error;
+use crate::model::MemberName;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// Where the runtime and the programs it may call are looked for.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runtimes that always put a container into a cgroup of their own making: its process would not be in its unit.
+const WITHOUT_DISABLED: [&str; 3] = ["runc", "youki", "runsc"];
+
+/// Longest message of the runtime that is passed on, in characters.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// A runtime and the folder where it keeps the state of one pod's containers.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    program: PathBuf,
+    state: PathBuf,
+}
+
+/// The container of a member, for the runtime: its name in the characters that runtimes allow. `+` is in no name, so
+/// that two members never have one container.
+pub fn container_id(name: &MemberName) -> String {
+    name.as_str().replace(':', "+3a").replace('@', "+40")
+}
+
+impl Runtime {
+    /// The runtime `program` with its state in `state`.
+    ///
+    /// # Errors
+    /// A runtime that cannot leave a process in the cgroup it was started in.
+    pub fn new(program: &Path, state: &Path) -> Result<Self, Error> {
+        let name = program.file_name().unwrap_or_default();
+        if WITHOUT_DISABLED.iter().any(|known| name == *known) {
+            return Err(Error::RuntimeProgram {
+                program: program.to_owned(),
+                reason: "this runtime always makes a cgroup of its own, so that systemd would lose the container; \
+                         use crun"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { program: program.to_owned(), state: state.to_owned() })
+    }
+
+    /// The program, as it is called in messages.
+    pub fn name(&self) -> String {
+        self.program.display().to_string()
+    }
+
+    /// A command of the runtime, without its arguments. It has nothing of our environment: above all no
+    /// `NOTIFY_SOCKET`, which would make crun stay and speak for the payload.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("PATH", PATH);
+        command.arg("--cgroup-manager=disabled").arg("--root").arg(&self.state);
+        command
+    }
+
+    /// Makes the container and holds its process before its program starts. `stdout` and `stderr` become the
+    /// process's own.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn create(
+        &self,
+        id: &str,
+        bundle: &Path,
+        pid_file: &Path,
+        stdout: File,
+        stderr: File,
+    ) -> Result<(), Error> {
+        // Standard error is the container's, so the runtime's own words go elsewhere.
+        let log = bundle.join("log");
+        let mut logging = std::ffi::OsString::from("--log=file:");
+        logging.push(&log);
+        let mut command = self.command();
+        command.arg(logging).arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file).arg(id);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let status = command.status().map_err(|error| self.cannot_run(&error))?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = fs::read(&log).unwrap_or_default();
+        Err(self.failed("create", status, &said))
+    }
+
+    /// Lets the process of the container start its program.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub fn start(&self, id: &str) -> Result<(), Error> {
+        self.run("start", &[id])
+    }
+
+    /// Whether the runtime has state of the container.
+    pub fn knows(&self, id: &str) -> bool {
+        self.state.join(id).exists()
+    }
+
+    /// Kills what is left of the container and forgets it. One that is not known is no error, and neither is a
+    /// runtime that fails or is not there any more: then its state is removed all the same.
+    ///
+    /// # Errors
+    /// The state cannot be removed.
+    pub fn delete(&self, id: &str) -> Result<(), Error> {
+        let folder = self.state.join(id);
+        if !folder.exists() {
+            return Ok(());
+        }
+        let deleted = self.run("delete", &["--force", id]);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(deleted.err().unwrap_or_else(|| Error::file("remove", folder)(error)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, step: &'static str, arguments: &[&str]) -> Result<(), Error> {
+        let mut command = self.command();
+        let output = command.arg(step).args(arguments).stdin(Stdio::null()).output();
+        let output = output.map_err(|error| self.cannot_run(&error))?;
+        if output.status.success() { Ok(()) } else { Err(self.failed(step, output.status, &output.stderr)) }
+    }
+
+    fn cannot_run(&self, error: &io::Error) -> Error {
+        let reason = if error.kind() == io::ErrorKind::NotFound {
+            "there is no such program; install crun, or name the runtime that is there".to_owned()
+        } else {
+            error.to_string()
+        };
+        Error::RuntimeProgram { program: self.program.clone(), reason }
+    }
+
+    fn failed(&self, step: &'static str, status: ExitStatus, said: &[u8]) -> Error {
+        let message = message(said);
+        let message = if message.is_empty() { status.to_string() } else { message };
+        Error::Runtime { program: self.name(), step, message }
+    }
+}
+
+/// What a runtime said, as one line that can be shown: it quotes names from images.
+fn message(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let shown = lines.join("; ");
+    shown.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_an_id_of_its_own() {
+        for (name, id) in [("web", "web"), ("a@1:2", "a+401+3a2"), ("a_b.c-d", "a_b.c-d")] {
+            assert_eq!(container_id(&MemberName::new(name).unwrap()), id);
+        }
+    }
+
+    #[test]
+    fn a_runtime_that_would_hide_the_process_is_refused() {
+        let state = Path::new("/nowhere");
+        assert!(Runtime::new(Path::new("/usr/bin/runc"), state).is_err());
+        assert!(Runtime::new(Path::new("crun"), state).is_ok());
+    }
+
+    #[test]
+    fn messages_are_one_line_and_harmless() {
+        assert_eq!(message(b"a\n\n b \x1b[31m\xff\n"), "a; b \u{fffd}[31m\u{fffd}");
+        assert_eq!(message(&[b'x'; 5000]).len(), LONGEST_MESSAGE);
+    }
+
+    #[test]
+    fn deleting_needs_no_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new(Path::new("/no/such/program"), folder.path()).unwrap();
+        runtime.delete("a").unwrap();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        runtime.delete("a").unwrap();
+        assert!(!runtime.knows("a"));
+        let error = runtime.start("a").unwrap_err().to_string();
+        assert!(error.contains("install crun"), "{error}");
+    }
+}

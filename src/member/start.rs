@@ -1,0 +1,324 @@
+//! The start of a member (`ExecStart=`): from the compiled pod to a process that is systemd's, and then gone.
+
+use super::oci::Spec;
+use super::runtime::{Runtime, container_id};
+use super::spec::{Place, Run, joined};
+use super::{
+    Error, Member, absolute, arguments, capability, clean, environment, expand, mounts, rootfs, signal, spec, user,
+};
+use crate::model::{Container, ImageConfig, ImageSource, Ready, UnpackedImage};
+use crate::sys::pidfd;
+use crate::systemd::notify;
+use rustix::fs::inotify;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the runtime may take to end after its call has returned, so that its child becomes systemd's.
+const ORPHANED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Starts the member. `image` is what its `Image=` names; none with `Rootfs=`. When it fails nothing of the container
+/// is left.
+///
+/// systemd hears `MAINPID=` while the process is still held before its program starts, so that whatever the program
+/// does, its exit status is systemd's to see. A member that counts as ready once it runs is announced ready in the
+/// same message: after the program has started, a short one could have ended before the message, and systemd would
+/// call its success a failure ("protocol").
+///
+/// # Errors
+/// What kept it from starting.
+pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) -> Result<(), Error> {
+    let started = launch(member, image, runtime);
+    if started.is_err() {
+        kill_payload(member);
+        // The error to tell is the first one; `ExecStopPost=` cleans again and reports what it cannot remove.
+        clean::clean(member, runtime);
+    }
+    started
+}
+
+fn launch(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) -> Result<(), Error> {
+    let paths = member.member_paths();
+    let id = container_id(&member.container.name);
+    check_pins(member)?;
+    if member.container.ready == Ready::Notify {
+        wait_for_file(&paths.notify_socket())?;
+    }
+    runtime.delete(&id)?;
+    make_bundle(member, image)?;
+    rootfs::enter(member)?;
+    match (&member.container.image, image) {
+        (ImageSource::Rootfs(directory), _) => {
+            rootfs::mount_directory(member, &absolute(&member.specifiers(), "Rootfs", directory)?)?;
+        }
+        (ImageSource::Image(_), Some(image)) => rootfs::mount_image(member, image)?,
+        (ImageSource::Image(reference), None) => {
+            return Err(Error::setting("Image", reference, "the image is not in the store"));
+        }
+    }
+    let config = image.map(|image| image.config.clone()).unwrap_or_default();
+    let spec = decide(member, &config)?;
+    write_bundle(member, &spec, &config)?;
+
+    let (uid, gid) = (spec.process.user.uid, spec.process.user.gid);
+    let stdout = open_fifo(&paths.stdout(), uid, gid)?;
+    let stderr = open_fifo(&paths.stderr(), uid, gid)?;
+    let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), stdout, stderr);
+    created.map_err(|error| explain(member, error))?;
+
+    let ended = || Error::NotRunning("its process ended before its program started".to_owned());
+    let pid = signal::read_pid(&paths.pid_file())?.ok_or_else(ended)?;
+    wait_until_systemds(pid)?;
+    let main_pid = format!("MAINPID={pid}");
+    match member.container.ready {
+        Ready::Started => notify::send(&[&main_pid, "READY=1"]).map_err(Error::Notify)?,
+        Ready::Notify => notify::send(&[&main_pid]).map_err(Error::Notify)?,
+    }
+    notify::barrier().map_err(Error::Notify)?;
+    runtime.start(&id)
+}
+
+/// Everything that the runtime is told, from the definition, the image's configuration and the mounted root.
+fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
+    let Member { pod, container, .. } = member;
+    let specifiers = member.specifiers();
+    let own_variable = |name: &str| std::env::var(name).ok();
+    let hostname = expand(&specifiers, "HostName", pod.hostname())?;
+    let user = find_user(member, image)?;
+    let shared = mounts::Shared {
+        shm: match pod.share.ipc {
+            true => mounts::Shm::Pod(member.pod_paths().shm()),
+            false => mounts::Shm::Own(pod.shm_size),
+        },
+        etc: existing(["hosts", "resolv.conf", "hostname"].map(|name| member.pod_paths().etc().join(name))),
+        notify: (container.ready == Ready::Notify).then(|| member.member_paths().notify_dir()),
+    };
+    let socket = format!("{}/socket", mounts::NOTIFY_DIR);
+    let sources = environment::Sources {
+        container,
+        image,
+        files: &environment_files(member)?,
+        hostname: &hostname,
+        home: &user.home,
+        notify_socket: shared.notify.as_ref().map(|_| socket.as_str()),
+    };
+    let status = "/proc/self/status";
+    let status = fs::read_to_string(status).map_err(Error::file("read", status))?;
+    let available = capability::available(&status);
+    let capabilities =
+        capability::sets(user.uid, &container.add_capabilities, &container.drop_capabilities, &available).map_err(
+            |name| Error::setting("AddCapability", name, "the unit itself does not have it (CapabilityBoundingSet=)"),
+        )?;
+    let run = Run {
+        arguments: arguments::resolve(container, image, &specifiers, &own_variable)?,
+        environment: environment::resolve(&sources, &specifiers, &own_variable)?.lines(),
+        working_dir: working_dir(member, image)?,
+        user,
+        capabilities,
+    };
+    let place = Place {
+        root: &member.root(),
+        read_only: container.read_only,
+        mounts: &mounts::resolve(container, &shared, &specifiers, &|path| path.exists())?,
+        hostname: &hostname,
+        pins: &member.pod_paths().namespaces(),
+        masked: &throttling(),
+    };
+    Ok(spec::build(pod, &place, run))
+}
+
+fn find_user(member: Member<'_>, image: &ImageConfig) -> Result<user::User, Error> {
+    let (passwd, group) = rootfs::accounts(member)?;
+    match (&member.container.user, &image.user) {
+        (Some(text), _) => {
+            let expanded = expand(&member.specifiers(), "User", text)?;
+            user::resolve(&expanded, &passwd, &group).map_err(|error| Error::setting("User", text, error))
+        }
+        (None, Some(text)) if !text.is_empty() => {
+            user::resolve(text, &passwd, &group).map_err(|error| Error::Image(format!("its user: {error}")))
+        }
+        _ => user::resolve("0", &passwd, &group).map_err(|error| Error::Image(error.to_string())),
+    }
+}
+
+fn working_dir(member: Member<'_>, image: &ImageConfig) -> Result<String, Error> {
+    if let Some(path) = &member.container.working_dir {
+        return absolute(&member.specifiers(), "WorkingDir", path);
+    }
+    match image.working_dir.as_deref() {
+        None | Some("") => Ok("/".to_owned()),
+        Some(path) if path.starts_with('/') && !path.contains('\0') => Ok(path.to_owned()),
+        Some(path) => Err(Error::Image(format!("its working folder {path:?} is not an absolute path"))),
+    }
+}
+
+fn environment_files(member: Member<'_>) -> Result<Vec<String>, Error> {
+    let Container { environment_files, .. } = member.container;
+    let mut texts = Vec::new();
+    for file in environment_files {
+        let path = absolute(&member.specifiers(), "EnvironmentFile", &file.path)?;
+        match fs::read_to_string(&path) {
+            Ok(text) => texts.push(text),
+            Err(error) if file.optional && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::setting("EnvironmentFile", &file.path, error)),
+        }
+    }
+    Ok(texts)
+}
+
+fn existing(paths: [PathBuf; 3]) -> Vec<PathBuf> {
+    paths.into_iter().filter(|path| path.exists()).collect()
+}
+
+/// Counters of every processor that tell a container about its neighbours.
+fn throttling() -> Vec<String> {
+    let processors = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+    let folders = processors.map(|processor| processor.path().join("thermal_throttle"));
+    folders.filter(|folder| folder.exists()).map(|folder| folder.to_string_lossy().into_owned()).collect()
+}
+
+/// The runtime's message for a missing namespace is of no use to anybody.
+fn check_pins(member: Member<'_>) -> Result<(), Error> {
+    let pins = member.pod_paths().namespaces();
+    let all_there = joined(member.pod).iter().all(|name| pins.join(name).exists());
+    if all_there { Ok(()) } else { Err(Error::InfraGone) }
+}
+
+/// A PID namespace whose PID 1 has ended can be joined, but nothing can be started in it: the kernel then says that
+/// memory is short (`ENOMEM`).
+fn explain(member: Member<'_>, error: Error) -> Error {
+    match &error {
+        Error::Runtime { message, .. } if member.pod.share.pid && message.contains("Cannot allocate memory") => {
+            Error::InfraGone
+        }
+        _ => error,
+    }
+}
+
+/// Makes an empty bundle and says which image the member holds from now on.
+fn make_bundle(member: Member<'_>, image: Option<&UnpackedImage>) -> Result<(), Error> {
+    let paths = member.member_paths();
+    let bundle = paths.bundle();
+    for (path, removed) in
+        [(&bundle, fs::remove_dir_all(&bundle)), (&paths.pid_file(), fs::remove_file(paths.pid_file()))]
+    {
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::file("remove", path)(error));
+            }
+            _ => {}
+        }
+    }
+    DirBuilder::new().mode(0o700).create(&bundle).map_err(Error::file("make", &bundle))?;
+    if let Some(image) = image {
+        let text = format!("{}\n{}\n", image.digest, image.reference);
+        write(&paths.image(), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn write_bundle(member: Member<'_>, spec: &Spec, image: &ImageConfig) -> Result<(), Error> {
+    let config = member.member_paths().bundle().join("config.json");
+    let text = serde_json::to_vec(spec).map_err(|error| Error::file("write", &config)(error.into()))?;
+    write(&config, &text)?;
+    match image.stop_signal {
+        Some(signal) => write(&member.stop_signal_file(), format!("{signal}\n").as_bytes()),
+        None => Ok(()),
+    }
+}
+
+fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text)).map_err(Error::file("write", path))
+}
+
+/// Opens a FIFO for the container's process and gives it to its user, since programs open `/dev/stdout` anew. Opened
+/// for both directions it always has a reader: a supervisor that dies costs the program no SIGPIPE.
+fn open_fifo(path: &Path, uid: u32, gid: u32) -> Result<File, Error> {
+    let open = || {
+        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+        let fifo = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+        if !fifo.metadata()?.file_type().is_fifo() {
+            return Err(io::Error::other("it is not a FIFO"));
+        }
+        std::os::unix::fs::fchown(&fifo, Some(uid), Some(gid))?;
+        Ok(fifo)
+    };
+    open().map_err(Error::file("open for the container's output", path))
+}
+
+/// Waits until a file that another process makes is there.
+fn wait_for_file(path: &Path) -> Result<(), Error> {
+    let wait = || {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+        let events = inotify::WatchFlags::CREATE
+            | inotify::WatchFlags::MOVED_TO
+            | inotify::WatchFlags::DELETE_SELF
+            | inotify::WatchFlags::ONLYDIR;
+        inotify::add_watch(&watch, folder, events)?;
+        // Watched first, looked at then: nothing can happen in between.
+        while !path.exists() {
+            let mut buffer = [MaybeUninit::uninit(); 4096];
+            let mut reader = inotify::Reader::new(watch.as_fd(), &mut buffer);
+            let happened = reader.next()?.events();
+            if happened.intersects(inotify::ReadFlags::DELETE_SELF | inotify::ReadFlags::IGNORED) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+        }
+        Ok(())
+    };
+    if path.exists() {
+        return Ok(());
+    }
+    // Where this takes long, `systemctl status` says why.
+    notify::send(&["STATUS=waiting for the pod's supervisor"]).map_err(Error::Notify)?;
+    wait().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Error::InfraGone,
+        _ => Error::file("wait for", path)(error),
+    })
+}
+
+/// Waits until the process is a child of whoever started us, which is systemd: of any other parent's child systemd
+/// would never learn the exit status, and would kill it without waiting. Started by hand there is nobody to ask.
+fn wait_until_systemds(pid: i32) -> Result<(), Error> {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return Ok(());
+    }
+    let ours = nix::unistd::getppid().as_raw();
+    loop {
+        let Some(parent) = parent_of(pid) else {
+            return Err(Error::NotRunning("its process ended before its program started".to_owned()));
+        };
+        if parent == ours {
+            return Ok(());
+        }
+        // The runtime leaves a process behind for a moment that hands its child over as it ends.
+        match pidfd::open(parent).and_then(|runtime| pidfd::wait(runtime.as_fd(), ORPHANED_WITHIN)) {
+            Ok(false) => return Err(Error::Alien { pid, parent }),
+            // Ended, or gone already: look again.
+            Ok(true) | Err(_) => {}
+        }
+        if parent_of(pid) == Some(parent) {
+            return Err(Error::Alien { pid, parent });
+        }
+    }
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
+/// In a shared PID namespace the runtime kills nothing by itself.
+fn kill_payload(member: Member<'_>) {
+    let pid = signal::read_pid(&member.member_paths().pid_file()).ok().flatten();
+    if let Some(process) = pid.and_then(|pid| pidfd::open(pid).ok()) {
+        // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
+        let _ = pidfd::send(process.as_fd(), crate::model::Signal::KILL.number());
+    }
+}

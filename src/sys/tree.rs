@@ -1,0 +1,442 @@
+//! A directory that others filled (an image's layer, a root file system, a volume), worked on without ever
+//! leaving it.
+//!
+//! Everything goes through the directory's descriptor with openat2(2). Paths of several components are resolved
+//! in one of two ways:
+//!
+//! * *in the root* (reading): as a process chrooted there would, so that `/etc/passwd -> ../usr/passwd` finds
+//!   what the image means and never a file of the host;
+//! * *beneath* (writing): relative links are followed as long as they stay inside, an absolute one is refused.
+//!
+//! What changes a directory takes a *name*, a single component, and never follows a link there.
+
+mod remove;
+
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags, chmodat, chownat,
+    fchmod, fchown, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat, open, openat, openat2, statat,
+    symlinkat, utimensat,
+};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+
+/// An open directory that is the root of what may be touched.
+#[derive(Debug)]
+pub struct Tree {
+    directory: OwnedFd,
+}
+
+/// Owner, permissions, time and extended attributes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Permission bits with setuid, setgid and sticky: `0o7777` at most.
+    pub mode: u32,
+    /// Time of the last change of the contents, in seconds since 1970 and nanoseconds.
+    pub modified: (i64, u32),
+    /// Extended attributes by their full names (xattr(7)).
+    pub xattrs: Vec<(String, Vec<u8>)>,
+}
+
+/// What stands at a name, as far as it matters to whoever fills a layer of an overlay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// Overlayfs's mark for "deleted": a character device 0/0.
+    Whiteout,
+    /// Anything else.
+    Other,
+}
+
+impl Tree {
+    /// Opens the directory at `path`, which is trusted: links in it are followed.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(Self {
+            directory: open(path.as_ref(), DIRECTORY, Mode::empty())?,
+        })
+    }
+
+    /// Opens a directory inside the tree as a tree of its own, resolved in the root.
+    ///
+    /// # Errors
+    /// Those of openat2(2).
+    pub fn directory(&self, path: impl AsRef<Path>) -> io::Result<Self> {
+        Ok(Self {
+            directory: resolve(self, path.as_ref(), DIRECTORY, IN_ROOT)?,
+        })
+    }
+
+    /// Opens a regular file inside the tree for reading, resolved in the root. Anything else is refused without
+    /// being opened, so that a FIFO or a device in the tree can neither block nor be set off.
+    ///
+    /// # Errors
+    /// Those of openat2(2); `InvalidInput` for what is not a regular file.
+    pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+        let found = resolve(self, path.as_ref(), OFlags::PATH | OFlags::CLOEXEC, IN_ROOT)?;
+        if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        // Opens the very file that was looked at, whatever stands at the path by now.
+        let same = format!("/proc/self/fd/{}", found.as_raw_fd());
+        Ok(File::from(open(
+            same,
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?))
+    }
+
+    /// Reads a regular file of at most `max` bytes inside the tree, resolved in the root. Never blocks.
+    ///
+    /// # Errors
+    /// Those of [`Self::open_file`]; `FileTooLarge` for a file of more than `max` bytes.
+    pub fn read_file(&self, path: impl AsRef<Path>, max: u64) -> io::Result<Vec<u8>> {
+        let mut contents = Vec::new();
+        let length = self
+            .open_file(path)?
+            .take(max.saturating_add(1))
+            .read_to_end(&mut contents)?;
+        if u64::try_from(length).is_ok_and(|length| length > max) {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("more than {max} bytes"),
+            ));
+        }
+        Ok(contents)
+    }
+
+    /// Opens a directory inside the tree, resolved beneath.
+    ///
+    /// # Errors
+    /// `CrossesDevices` for a path through an absolute link or one that leads out; those of openat2(2).
+    pub fn directory_beneath(&self, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            directory: resolve(self, path, DIRECTORY, BENEATH)?,
+        })
+    }
+
+    /// Sets the time of the last change of this directory: seconds since 1970 and nanoseconds.
+    ///
+    /// # Errors
+    /// Those of utimensat(2).
+    pub fn set_modified(&self, modified: (i64, u32)) -> io::Result<()> {
+        Ok(futimens(self, &times(modified))?)
+    }
+
+    /// Opens a directory inside the tree, resolved beneath, and makes those that are missing (0755, owned by the
+    /// caller).
+    ///
+    /// # Errors
+    /// `CrossesDevices` for a path through an absolute link or one that leads out; those of openat2(2), mkdir(2).
+    pub fn make_path(&self, path: &Path) -> io::Result<Self> {
+        match resolve(self, path, DIRECTORY, BENEATH) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return Ok(Self { directory: other? }),
+        }
+        let mut so_far = PathBuf::new();
+        let mut parent = Self {
+            directory: resolve(self, Path::new("."), DIRECTORY, BENEATH)?,
+        };
+        for component in path.components() {
+            so_far.push(component);
+            parent = match self.directory_beneath(&so_far) {
+                Ok(directory) => directory,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let made = parent.make_directory(component.as_os_str())?;
+                    fchmod(&made, Mode::from_raw_mode(0o755))?;
+                    made
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(parent)
+    }
+
+    /// What stands at `name` in this directory; links are not followed.
+    ///
+    /// # Errors
+    /// Those of stat(2), except that nothing there is `None`.
+    pub fn look(&self, name: &OsStr) -> io::Result<Option<Kind>> {
+        let stat = match statat(self, single(name)?, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            other => other?,
+        };
+        Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Kind::Directory,
+            FileType::CharacterDevice if stat.st_rdev == 0 => Kind::Whiteout,
+            _ => Kind::Other,
+        }))
+    }
+
+    /// Opens the directory `name`; a link there is refused.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn child(&self, name: &OsStr) -> io::Result<Self> {
+        let flags = DIRECTORY | OFlags::NOFOLLOW;
+        Ok(Self {
+            directory: openat(self, single(name)?, flags, Mode::empty())?,
+        })
+    }
+
+    /// Makes the directory `name` (0700) and opens it.
+    ///
+    /// # Errors
+    /// Those of mkdir(2): what exists is an error.
+    pub fn make_directory(&self, name: &OsStr) -> io::Result<Self> {
+        mkdirat(self, single(name)?, Mode::RWXU)?;
+        self.child(name)
+    }
+
+    /// Makes the regular file `name` (0600) and opens it for writing.
+    ///
+    /// # Errors
+    /// Those of open(2): what exists is an error.
+    pub fn make_file(&self, name: &OsStr) -> io::Result<File> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+        Ok(File::from(openat(
+            self,
+            single(name)?,
+            flags,
+            Mode::RUSR | Mode::WUSR,
+        )?))
+    }
+
+    /// Makes the symbolic link `name`; `target` is taken as it is.
+    ///
+    /// # Errors
+    /// Those of symlink(2).
+    pub fn make_symlink(&self, target: &OsStr, name: &OsStr) -> io::Result<()> {
+        Ok(symlinkat(target, self, single(name)?)?)
+    }
+
+    /// Makes `name` another name of `other_name` in `other`; a link there is not followed.
+    ///
+    /// # Errors
+    /// Those of link(2).
+    pub fn make_hard_link(&self, other: &Self, other_name: &OsStr, name: &OsStr) -> io::Result<()> {
+        Ok(linkat(
+            other,
+            single(other_name)?,
+            self,
+            single(name)?,
+            AtFlags::empty(),
+        )?)
+    }
+
+    /// Makes the FIFO `name` (0600).
+    ///
+    /// # Errors
+    /// Those of mknod(2).
+    pub fn make_fifo(&self, name: &OsStr) -> io::Result<()> {
+        Ok(mknodat(
+            self,
+            single(name)?,
+            FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )?)
+    }
+
+    /// Makes overlayfs's mark that `name` of the layers below is deleted.
+    ///
+    /// # Errors
+    /// Those of mknod(2).
+    pub fn make_whiteout(&self, name: &OsStr) -> io::Result<()> {
+        Ok(mknodat(
+            self,
+            single(name)?,
+            FileType::CharacterDevice,
+            Mode::empty(),
+            0,
+        )?)
+    }
+
+    /// Hides what the layers below have in this directory (overlayfs's `trusted.overlay.opaque`).
+    ///
+    /// # Errors
+    /// Those of setxattr(2); needs `CAP_SYS_ADMIN`.
+    pub fn make_opaque(&self) -> io::Result<()> {
+        Ok(fsetxattr(
+            self,
+            "trusted.overlay.opaque",
+            b"y",
+            XattrFlags::empty(),
+        )?)
+    }
+
+    /// Gives the link or FIFO `name`, which the caller has just made, its owner and time, and a FIFO its mode.
+    ///
+    /// # Errors
+    /// Those of chown(2), chmod(2), utimensat(2).
+    pub fn describe_node(&self, name: &OsStr, attributes: &Attributes, is_fifo: bool) -> io::Result<()> {
+        let (name, not_through) = (single(name)?, AtFlags::SYMLINK_NOFOLLOW);
+        chownat(
+            self,
+            name,
+            Some(attributes.owner()),
+            Some(attributes.group()),
+            not_through,
+        )?;
+        if is_fifo {
+            chmodat(self, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
+        }
+        Ok(utimensat(self, name, &times(attributes.modified), not_through)?)
+    }
+}
+
+/// Gives an open file or directory its owner, mode, attributes and time. In this order: a change of owner takes
+/// setuid bits and capabilities away. A `user.` attribute that the file system cannot hold is left out.
+///
+/// # Errors
+/// Those of chown(2), chmod(2), setxattr(2), utimensat(2).
+pub fn describe(file: impl AsFd, attributes: &Attributes) -> io::Result<()> {
+    fchown(&file, Some(attributes.owner()), Some(attributes.group()))?;
+    fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
+    for (name, value) in &attributes.xattrs {
+        match fsetxattr(&file, name.as_str(), value, XattrFlags::empty()) {
+            Err(Errno::OPNOTSUPP) if name.starts_with("user.") => {}
+            other => other?,
+        }
+    }
+    Ok(futimens(&file, &times(attributes.modified))?)
+}
+
+impl Attributes {
+    fn owner(&self) -> Uid {
+        Uid::from_raw(self.uid)
+    }
+
+    fn group(&self) -> Gid {
+        Gid::from_raw(self.gid)
+    }
+}
+
+fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+    let time = Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds.into(),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
+/// A name is one component, so that no kernel call can go elsewhere with it.
+fn single(name: &OsStr) -> io::Result<&OsStr> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not the name of a file",
+        ));
+    }
+    Ok(name)
+}
+
+impl AsFd for Tree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+/// openat2(2). The kernel answers EAGAIN when something was renamed during the resolution of a `..`: asked again.
+fn resolve(tree: &Tree, path: &Path, flags: OFlags, how: ResolveFlags) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    let mut attempts = 0;
+    loop {
+        match openat2(&tree.directory, path, flags, Mode::empty(), how) {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if attempts < 32 => attempts += 1,
+            other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn reading_stays_in_the_tree_and_never_blocks() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "secret").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let tree = Tree::open(root.path()).unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
+        fs::write(root.path().join("etc/passwd"), "root").unwrap();
+        symlink(outside.path().join("secret"), root.path().join("absolute")).unwrap();
+        symlink("../../../../../../etc/passwd", root.path().join("etc/up")).unwrap();
+        symlink("/etc/passwd", root.path().join("inside")).unwrap();
+        symlink("/proc/self/root", root.path().join("magic")).unwrap();
+        rustix::fs::mknodat(&tree, "fifo", FileType::Fifo, Mode::RUSR, 0).unwrap();
+
+        assert_eq!(tree.read_file("/etc/passwd", 4).unwrap(), b"root");
+        assert_eq!(tree.read_file("etc/up", 100).unwrap(), b"root");
+        assert_eq!(tree.read_file("inside", 100).unwrap(), b"root");
+        assert_eq!(
+            tree.directory("etc").unwrap().read_file("passwd", 100).unwrap(),
+            b"root"
+        );
+        assert_eq!(
+            tree.read_file("etc/passwd", 3).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(
+            tree.read_file("absolute", 100).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        assert_eq!(
+            tree.read_file("fifo", 100).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert_eq!(
+            tree.read_file("etc", 100).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
+        assert!(tree.read_file("magic/etc/hostname", 100).is_err());
+    }
+
+    #[test]
+    fn writing_is_refused_through_links_that_lead_out() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = Tree::open(root.path()).unwrap();
+        symlink("/tmp", root.path().join("absolute")).unwrap();
+        symlink("..", root.path().join("up")).unwrap();
+        symlink("usr/lib", root.path().join("lib")).unwrap();
+        fs::create_dir_all(root.path().join("usr/lib")).unwrap();
+        tree.make_path(Path::new("lib/a/b")).unwrap();
+        assert!(root.path().join("usr/lib/a/b").is_dir());
+        for out in ["absolute", "absolute/x", "up", "up/x"] {
+            let error = tree.make_path(Path::new(out)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::CrossesDevices, "{out}");
+        }
+        for name in ["", ".", "..", "a/b"] {
+            assert!(tree.make_file(OsStr::new(name)).is_err());
+        }
+        assert!(tree.child(OsStr::new("lib")).is_err());
+    }
+}

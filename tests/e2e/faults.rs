@@ -1,0 +1,139 @@
+//! kill -9 of every part.
+
+use crate::machine::Machine;
+
+const MEMBERS: [&str; 3] = [
+    "pod-my-shared-pod-infra",
+    "pod-my-shared-pod-nginx-server",
+    "pod-my-shared-pod-busybox-client",
+];
+
+#[test]
+fn a_killed_supervisor_comes_back_and_adopts() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    let before = machine.pids(&MEMBERS);
+    for _ in 0..3 {
+        let old = machine.property("pod-my-shared-pod", "MainPID");
+        machine.ok(&format!("kill -9 {old}"));
+        machine.until(
+            "systemctl show -P MainPID -P ActiveState -P StatusText pod-my-shared-pod",
+            |ran| {
+                let mut lines = ran.stdout.lines();
+                let pid = lines.next().unwrap_or("0");
+                pid != old && pid != "0" && ran.stdout.contains("active") && ran.stdout.contains("2/2 ready")
+            },
+        );
+        machine.until_prints("systemctl is-active pod-my-shared-pod", "active");
+        assert_eq!(machine.pids(&MEMBERS), before, "no member was touched");
+    }
+    // Its successor reads on where it left off.
+    machine.ok("curl -sS --max-time 5 localhost:8080/after-the-crash || true");
+    machine.until("journalctl --no-pager -u pod-my-shared-pod-nginx-server", |ran| {
+        ran.stdout.contains("after-the-crash")
+    });
+    machine.ok("systemctl reset-failed; systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn a_killed_infra_brings_the_whole_pod_back() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    for _ in 0..2 {
+        let before = machine.pids(&MEMBERS);
+        let pause = machine.property("pod-my-shared-pod-infra", "MainPID");
+        machine.ok(&format!("kill -9 {pause}"));
+        machine.until("systemctl is-active pod-my-shared-pod-infra pod-my-shared-pod-nginx-server pod-my-shared-pod-busybox-client && curl -sS --max-time 5 localhost:8080", |ran| ran.status == 0);
+        machine.until_prints("systemctl show -P StatusText pod-my-shared-pod", "2/2 ready");
+        let after = machine.pids(&MEMBERS);
+        for (old, new) in before.split(' ').zip(after.split(' ')) {
+            assert_ne!(old, new);
+        }
+    }
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn a_killed_member_comes_back_alone() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    let others = [
+        "pod-my-shared-pod",
+        "pod-my-shared-pod-infra",
+        "pod-my-shared-pod-busybox-client",
+    ];
+    let before = machine.pids(&others);
+    let old = machine.property("pod-my-shared-pod-nginx-server", "MainPID");
+    machine.ok(&format!("kill -9 {old}"));
+    machine.until("curl -sS --max-time 5 localhost:8080", |ran| ran.status == 0);
+    assert_ne!(machine.property("pod-my-shared-pod-nginx-server", "MainPID"), old);
+    assert_eq!(machine.pids(&others), before);
+    machine.until_prints("systemctl show -P StatusText pod-my-shared-pod", "2/2 ready");
+}
+
+#[test]
+fn a_start_cut_short_at_any_point_leaves_nothing() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.define("my-shared-pod.pod", crate::FOUNDING);
+    for delay in [0, 5, 10, 15, 20, 30, 40, 60, 80, 120] {
+        // The whole pod is killed in the middle of its start, then told to stop.
+        machine.run(&format!(
+            "systemctl start --no-block pod-my-shared-pod; sleep 0.{delay:03}; \
+             systemctl kill -s KILL 'pod-my-shared-pod*'; systemctl stop pod-my-shared-pod 'pod-my-shared-pod-*'; systemctl reset-failed",
+        ));
+        machine.nothing_is_left();
+    }
+    machine.ok("systemctl start pod-my-shared-pod && curl -sS --max-time 5 localhost:8080 && systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn stop_and_start_in_every_order() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.define("my-shared-pod.pod", crate::FOUNDING);
+    for _ in 0..5 {
+        machine
+            .run("systemctl start --no-block pod-my-shared-pod; systemctl stop pod-my-shared-pod")
+            .exits(0);
+        machine.nothing_is_left();
+        machine.run("systemctl start pod-my-shared-pod; systemctl restart --no-block pod-my-shared-pod; systemctl stop pod-my-shared-pod").exits(0);
+        machine.nothing_is_left();
+    }
+    machine.ok("systemctl start pod-my-shared-pod && for i in 1 2 3; do systemctl restart pod-my-shared-pod && curl -sS --max-time 5 localhost:8080 >/dev/null || exit 1; done");
+    machine.ok("systemctl start pod-my-shared-pod-nginx-server && systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+    // A member alone brings its pod along.
+    machine.ok("systemctl start pod-my-shared-pod-nginx-server");
+    machine.until("curl -sS --max-time 5 localhost:8080", |ran| ran.status == 0);
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn the_bus_and_the_manager_may_be_restarted() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    let before = machine.pids(&MEMBERS);
+    let supervisor = machine.property("pod-my-shared-pod", "MainPID");
+    machine.ok("systemctl daemon-reexec");
+    machine.ok("systemctl restart dbus");
+    machine.until("podunit kill my-shared-pod/nginx-server -s HUP", |ran| {
+        ran.status == 0
+    });
+    assert_eq!(machine.pids(&MEMBERS), before);
+    assert_eq!(machine.property("pod-my-shared-pod", "MainPID"), supervisor);
+    machine.ok("systemctl kill -s SEGV pod-my-shared-pod-nginx-server");
+    machine.until_prints("systemctl show -P StatusText pod-my-shared-pod", "2/2 ready");
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}

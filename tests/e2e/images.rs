@@ -1,0 +1,69 @@
+//! Images that are missing, broken, hostile or in use.
+
+use crate::machine::Machine;
+
+#[test]
+fn broken_and_hostile_archives_change_nothing() {
+    let Some(machine) = Machine::bare() else { return };
+    machine.ok("podunit image load /root/images/busybox.tar");
+    let before = machine.ok("find /var/lib/podunit | sort");
+    for (archive, said) in [
+        ("truncated", ""),
+        ("wrong-digest", "sha256:"),
+        ("missing-blob", "sha256:"),
+        ("dotdot", ".."),
+        ("absolute-link", "etc"),
+        ("hardlink-out", "etc/passwd"),
+        ("device", "device"),
+    ] {
+        let ran = machine
+            .run(&format!(
+                "podunit image load /root/images/{archive}.tar --name bad"
+            ))
+            .exits(1)
+            .says(&[said]);
+        assert!(ran.stderr.starts_with("podunit: "), "{ran}");
+        assert_eq!(machine.ok("find /var/lib/podunit | sort"), before, "{archive}");
+    }
+    assert_eq!(machine.ok("ls -A /evil /etc/evil 2>/dev/null; true"), "");
+    machine
+        .run("podunit image load /no/such/file")
+        .exits(1)
+        .says(&["/no/such/file"]);
+}
+
+#[test]
+fn an_image_in_use_stays() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    machine.run("podunit image ls").exits(0).says(&[
+        "docker.io/library/nginx:latest",
+        "docker.io/library/busybox:latest",
+    ]);
+    machine
+        .run("podunit image rm nginx")
+        .exits(1)
+        .says(&["my-shared-pod", "nginx-server"]);
+    machine.ok("systemctl stop pod-my-shared-pod && podunit image rm nginx busybox");
+    assert_eq!(
+        machine.ok("find /var/lib/podunit/images -type f -path '*sha256*' | wc -l"),
+        "0"
+    );
+    machine
+        .run("podunit image rm nginx")
+        .exits(1)
+        .says(&["docker.io/library/nginx:latest"]);
+}
+
+#[test]
+fn layout_folders_load_and_layers_apply() {
+    let Some(machine) = Machine::bare() else { return };
+    machine.ok("podunit image load /root/images/nginx-layout --name localhost/web");
+    machine.ok("podunit image load /root/images/busybox.tar");
+    machine.define(
+        "web.pod",
+        "[Pod]\nPublishPort=8080:80\n[Container web]\nImage=localhost/web\n",
+    );
+    machine.ok("systemctl start pod-web && curl -sS --max-time 5 localhost:8080");
+}

@@ -1,0 +1,19 @@
+//! podunit on a real systemd. Every test boots a machine of its own (`tests/machine/machine`), with podunit as staged
+//! by `make install` and the images that `tests/images/make` made of Debian's nginx and busybox.
+//!
+//! `make check` sets everything up and says where it is by `PODUNIT_STAGE` and `PODUNIT_IMAGES`; without these, or
+//! without root, every test here says that it was skipped.
+
+mod boot;
+mod definitions;
+mod faults;
+mod founding;
+mod images;
+mod isolation;
+mod machine;
+mod network;
+mod readiness;
+mod signals;
+
+/// The founding pod, as in `examples/my-shared-pod.pod`.
+const FOUNDING: &str = include_str!("../../examples/my-shared-pod.pod");

@@ -1,0 +1,219 @@
+//! Signals, reload, stop: what the definition says, and a report of every delivery.
+
+use crate::machine::Machine;
+
+/// A member that prints the signals it gets.
+const RECORDER: &str = "Exec=sh -c 'for s in HUP USR1 USR2 WINCH INT TERM QUIT; do trap \"echo got $$s\" $$s; done; echo armed; while true; do sleep 1000 & wait; done'\n";
+
+fn recorder(machine: &Machine, rest: &str) {
+    machine.define(
+        "signals.pod",
+        &format!("[Pod]\nShare=net pid\n[Container recorder]\nImage=busybox\n{RECORDER}StopTimeout=2\n{rest}[Container plain]\nImage=busybox\nExec=sleep infinity\n"),
+    );
+    machine.ok("systemctl start pod-signals");
+    machine.until("journalctl --no-pager -o cat -u pod-signals-recorder", |ran| {
+        ran.stdout.contains("armed")
+    });
+}
+
+#[test]
+fn signals_to_the_pod_are_routed_and_reported() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    recorder(&machine, "SignalMap=USR2:none WINCH:USR1\n");
+    let before = machine.pids(&[
+        "pod-signals",
+        "pod-signals-infra",
+        "pod-signals-plain",
+        "pod-signals-recorder",
+    ]);
+    let printed = |text: &str| {
+        machine.until("journalctl --no-pager -o cat -u pod-signals-recorder", |ran| {
+            ran.stdout.contains(text)
+        });
+    };
+    machine.ok("systemctl kill -s HUP pod-signals");
+    printed("got HUP");
+    machine.ok("systemctl kill -s WINCH pod-signals");
+    printed("got USR1");
+    machine.ok("systemctl kill -s USR2 pod-signals");
+    machine.until("journalctl --no-pager -o cat -u pod-signals", |ran| {
+        ran.stdout.contains("SIGUSR2")
+    });
+    machine.ok("systemctl kill -s RTMIN+5 pod-signals");
+    // One line for each delivery, and one for each that was not made, with its reason.
+    machine.until("journalctl --no-pager -o cat -u pod-signals", |ran| {
+        ran.stdout.contains("SIGRTMIN+5")
+    });
+    machine.run("journalctl --no-pager -o cat -u pod-signals").says(&[
+        "Delivered SIGHUP to recorder",
+        "Delivered SIGUSR1 to recorder",
+        "plain",
+        "no handler",
+    ]);
+    let all = machine.ok("journalctl --no-pager -o cat -u pod-signals-recorder");
+    assert!(!all.contains("got USR2"), "{all}");
+    assert_eq!(
+        machine.pids(&[
+            "pod-signals",
+            "pod-signals-infra",
+            "pod-signals-plain",
+            "pod-signals-recorder"
+        ]),
+        before
+    );
+
+    machine
+        .run("podunit kill signals/recorder -s USR2")
+        .exits(0)
+        .says(&["recorder", "SIGUSR2", "sent"]);
+    printed("got USR2");
+    machine
+        .run("podunit kill signals -s HUP --format json")
+        .exits(0)
+        .says(&["\"recorder\"", "\"sent\"", "\"skipped\""]);
+    machine
+        .run("podunit kill signals/nobody -s HUP")
+        .exits(1)
+        .says(&["nobody"]);
+    machine.run("podunit kill nopod -s HUP").exits(1).says(&["nopod"]);
+    machine
+        .run("podunit kill signals -s NONSENSE")
+        .exits(2)
+        .says(&["NONSENSE"]);
+    // The pod's PID 1 heeds nothing from inside.
+    machine.run("podunit exec signals/plain sh -c 'kill -TERM 1; kill -KILL 1; kill -HUP 1'");
+    assert_eq!(
+        machine.pids(&["pod-signals-infra"]),
+        before.split(' ').nth(1).unwrap_or_default()
+    );
+    // A whole slice that is sent HUP keeps its infra.
+    machine.ok("systemctl kill -s HUP pods-signals.slice");
+    assert_eq!(
+        machine.pids(&["pod-signals-infra"]),
+        before.split(' ').nth(1).unwrap_or_default()
+    );
+}
+
+#[test]
+fn reload_is_every_members_own_and_truthful() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.define(
+        "my-shared-pod.pod",
+        &crate::FOUNDING.replace(
+            "[Container busybox-client]",
+            "ReloadSignal=HUP\n[Container busybox-client]",
+        ),
+    );
+    machine.ok("systemctl start pod-my-shared-pod");
+    let main = machine.property("pod-my-shared-pod-nginx-server", "MainPID");
+    let workers = machine.ok(&format!(
+        "pgrep -P {main},1 -f 'nginx: worker' | sort | tr '\\n' ' '"
+    ));
+    machine.ok("systemctl reload pod-my-shared-pod");
+    machine.until("pgrep -f 'nginx: worker' | sort | tr '\\n' ' '", |ran| {
+        !ran.stdout.trim().is_empty()
+            && workers
+                .split_whitespace()
+                .all(|old| !ran.stdout.split_whitespace().any(|new| new == old))
+    });
+    assert_eq!(
+        machine.property("pod-my-shared-pod-nginx-server", "MainPID"),
+        main
+    );
+    machine
+        .run("podunit reload my-shared-pod")
+        .exits(0)
+        .says(&["nginx-server", "busybox-client", "skipped"]);
+    // One member that cannot fails it all.
+    machine.ok("systemctl stop pod-my-shared-pod-nginx-server");
+    machine.run("systemctl reload pod-my-shared-pod").exits(1);
+    machine
+        .run("podunit reload my-shared-pod")
+        .exits(1)
+        .says(&["nginx-server"]);
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn stop_sends_the_stop_signal_and_keeps_each_members_budget() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    recorder(&machine, "StopSignal=SIGINT\n");
+    machine.ok("systemctl stop pod-signals");
+    let printed = machine.ok("journalctl --no-pager -o cat -u pod-signals-recorder");
+    assert!(printed.contains("got INT"), "{printed}");
+    assert!(!printed.contains("got TERM"), "{printed}");
+    machine.ok("systemctl reset-failed");
+    machine.nothing_is_left();
+
+    // The image's own stop signal, where the definition has none: nginx leaves gracefully by QUIT.
+    machine.define("web.pod", "[Pod]\n[Container web]\nImage=nginx\n");
+    machine.ok("systemctl start pod-web && systemctl stop pod-web");
+    machine
+        .run("journalctl --no-pager -o cat -u pod-web-web")
+        .says(&["SIGQUIT"]);
+    assert_eq!(machine.property("pod-web-web", "ExecMainStatus"), "0");
+    assert_eq!(machine.property("pod-web-web", "Result"), "success");
+    // A member that stays is killed when its time is over, and only then.
+    machine.define("deaf.pod", "[Pod]\nShare=net pid\n[Container deaf]\nImage=busybox\nStopTimeout=1\nExec=sh -c 'trap \"\" TERM; echo armed; while true; do sleep 1; done'\n");
+    machine.ok("systemctl start pod-deaf");
+    machine.until("journalctl --no-pager -o cat -u pod-deaf-deaf", |ran| {
+        ran.stdout.contains("armed")
+    });
+    machine.ok("systemctl stop pod-deaf; systemctl reset-failed");
+    machine.nothing_is_left();
+}
+
+#[test]
+fn term_to_the_supervisor_stops_the_pod() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    machine.ok("systemctl kill -s TERM pod-my-shared-pod");
+    machine.until(
+        "systemctl is-active pod-my-shared-pod pod-my-shared-pod-infra",
+        |ran| ran.stdout == "inactive\ninactive\n",
+    );
+    machine.nothing_is_left();
+}
+
+#[test]
+fn exec_is_part_of_the_pod() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    machine
+        .run("podunit exec my-shared-pod/busybox-client sh -c 'exit 7'")
+        .exits(7);
+    machine
+        .run("podunit exec my-shared-pod/busybox-client /no/such")
+        .exits(127);
+    machine
+        .run("podunit exec my-shared-pod/nobody true")
+        .exits(1)
+        .says(&["nobody", "busybox-client"]);
+    assert_eq!(
+        machine.ok("echo hello | podunit exec -i my-shared-pod/busybox-client cat"),
+        "hello"
+    );
+    machine.ok("setsid podunit exec my-shared-pod/busybox-client sleep 1234 >/dev/null 2>&1 &");
+    let pid = machine
+        .until("pgrep -f 'sleep 1234$' | tail -n 1", |ran| {
+            !ran.stdout.trim().is_empty()
+        })
+        .stdout;
+    let pid = pid.trim();
+    machine.until(&format!("cat /proc/{pid}/cgroup"), |ran| {
+        ran.stdout.contains("pods-my\\x2dshared\\x2dpod.slice") || ran.stdout.contains("pods-my")
+    });
+    // A stop of the pod ends it too.
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.until("pgrep -f 'sleep 1234$'", |ran| ran.status == 1);
+    machine.nothing_is_left();
+}
