@@ -1,16 +1,30 @@
-//! `podunit inspect`.
+//! `podunit inspect POD[/MEMBER]`: the compiled pod.
 
+use super::output;
+use super::target::Target;
 use crate::model::Paths;
 use std::process::ExitCode;
 
-/// (written by its owner)
+/// Prints the compiled form of a pod or of one member, as JSON.
+///
+/// A pod that runs is shown as it was started, whatever its definition says now.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+#[command(after_help = "Examples:\n  podunit inspect my-shared-pod\n  podunit inspect my-shared-pod/nginx-server")]
+pub struct Arguments {
+    /// The pod, or one member of it
+    #[arg(value_name = "POD[/MEMBER]")]
+    target: String,
+}
 
 /// Runs the command.
 ///
 /// # Errors
 /// What kept it from being done.
-pub fn run(_arguments: &Arguments, _paths: &Paths) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not here yet")
+pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let Target { pod, member } = Target::find(&arguments.target, paths)?;
+    match member.and_then(|name| pod.member(name.as_str())) {
+        Some(member) => output::json(member)?,
+        None => output::json(&pod)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,8 @@ pub mod pages;
 pub mod ps;
 pub mod reload;
 pub mod status;
+pub mod target;
+pub mod view;
 
 use crate::model::Paths;
 use clap::{Parser, Subcommand};

@@ -54,7 +54,8 @@ impl Bus {
         };
         // The bus handles these in order, so what comes after them is followed without a gap.
         for rule in manager::match_rules(&bus.names[FOLLOWED..]) {
-            bus.tell(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", &rule).await?;
+            bus.tell(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", &rule)
+                .await?;
         }
         let owner = manager::call(BUS, "/org/freedesktop/DBus", BUS, "GetNameOwner", &NAME)?;
         bus.ask(Question::Owner, owner).await?;
@@ -77,7 +78,8 @@ impl Bus {
         self.syncing = true;
         self.questions.retain(|_, question| *question == Question::Owner);
         // systemd sends no signals to the bus unless somebody wants them. Asking again is no harm.
-        self.tell(NAME, manager::PATH, manager::INTERFACE, "Subscribe", &()).await?;
+        self.tell(NAME, manager::PATH, manager::INTERFACE, "Subscribe", &())
+            .await?;
         let call = manager::list_units(&self.names)?;
         self.ask(Question::List, call).await
     }
@@ -92,12 +94,17 @@ impl Bus {
     where
         B: serde::Serialize + zbus::DynamicType,
     {
-        let call = Message::method_call(path, method).destination(to).interface(interface);
-        self.connection.send(&call.with_flags(Flags::NO_REPLY_EXPECTED).build(body)?).await
+        let call = Message::method_call(path, method)
+            .destination(to)
+            .interface(interface);
+        self.connection
+            .send(&call.with_flags(Flags::NO_REPLY_EXPECTED).build(body)?)
+            .await
     }
 
     async fn ask(&mut self, question: Question, call: Message) -> Result<()> {
-        self.questions.insert(call.primary_header().serial_num(), question);
+        self.questions
+            .insert(call.primary_header().serial_num(), question);
         self.connection.send(&call).await
     }
 
@@ -108,7 +115,10 @@ impl Bus {
     pub(super) async fn take(&mut self, message: &Message) -> Result<Vec<Event>> {
         match message.message_type() {
             Type::MethodReturn | Type::Error => {
-                let question = message.header().reply_serial().and_then(|serial| self.questions.remove(&serial));
+                let question = message
+                    .header()
+                    .reply_serial()
+                    .and_then(|serial| self.questions.remove(&serial));
                 match question {
                     Some(question) => self.answered(question, message).await,
                     None => Ok(Vec::new()),
@@ -129,7 +139,10 @@ impl Bus {
             Question::Recheck => return Ok(vec![Event::Rechecked(manager::listed(answer)?)]),
             Question::Properties(at) => {
                 if failed {
-                    self.units[at] = Unit { load: "not-found".to_owned(), ..Unit::default() };
+                    self.units[at] = Unit {
+                        load: "not-found".to_owned(),
+                        ..Unit::default()
+                    };
                 } else {
                     self.units[at].apply(&answer.body().deserialize::<Properties<'_>>()?);
                 }
@@ -174,7 +187,10 @@ impl Bus {
 
     fn event(&self, at: usize) -> Event {
         let member = (at - FOLLOWED).checked_sub(1);
-        Event::Unit(member.map_or(Role::Infra, Role::Member), Box::new(self.units[at].clone()))
+        Event::Unit(
+            member.map_or(Role::Infra, Role::Member),
+            Box::new(self.units[at].clone()),
+        )
     }
 
     async fn signalled(&mut self, signal: &Message) -> Result<Vec<Event>> {
@@ -202,11 +218,17 @@ impl Bus {
             "PropertiesChanged" => {
                 let path = header.path().map_or("", |path| path.as_str());
                 let known = self.paths.iter().skip(FOLLOWED).position(|known| known == path);
-                let Some(at) = known.map(|at| at + FOLLOWED) else { return Ok(Vec::new()) };
+                let Some(at) = known.map(|at| at + FOLLOWED) else {
+                    return Ok(Vec::new());
+                };
                 let body = signal.body();
                 let (_, changed, _): (&str, Properties<'_>, Vec<&str>) = body.deserialize()?;
                 self.units[at].apply(&changed);
-                Ok(if self.syncing { Vec::new() } else { vec![self.event(at)] })
+                Ok(if self.syncing {
+                    Vec::new()
+                } else {
+                    vec![self.event(at)]
+                })
             }
             _ => Ok(Vec::new()),
         }

@@ -23,24 +23,47 @@ pub(super) struct Order {
 impl Order {
     /// A signal sent to the pod, as the member's map decides; to its main process `pid` (0 for none).
     pub(super) fn routed(member: &MemberPlan, pid: u32, signal: Signal) -> Self {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok().filter(|_| pid != 0);
-        Self::to(member, pid, "main", signals::route(member, signal, status.as_deref()))
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+            .ok()
+            .filter(|_| pid != 0);
+        Self::to(
+            member,
+            pid,
+            "main",
+            signals::route(member, signal, status.as_deref()),
+        )
     }
 
     /// Exactly this signal.
     pub(super) fn exact(member: &MemberPlan, pid: u32, whom: &'static str, signal: Signal) -> Self {
         let nobody = pid == 0 && whom == "main";
-        let signal = if nobody { Err("it has no main process".to_owned()) } else { Ok(signal) };
+        let signal = if nobody {
+            Err("it has no main process".to_owned())
+        } else {
+            Ok(signal)
+        };
         Self::to(member, pid, whom, signal)
     }
 
     fn to(member: &MemberPlan, pid: u32, whom: &'static str, signal: Result<Signal, String>) -> Self {
-        Self { member: member.name.to_string(), unit: member.unit.clone(), pid, whom, signal }
+        Self {
+            member: member.name.to_string(),
+            unit: member.unit.clone(),
+            pid,
+            whom,
+            signal,
+        }
     }
 
     fn report(&self, result: &str, detail: String) -> Delivery {
         let signal = self.signal.as_ref().map(Signal::to_string).unwrap_or_default();
-        Delivery { member: self.member.clone(), pid: self.pid, signal, result: result.to_owned(), detail }
+        Delivery {
+            member: self.member.clone(),
+            pid: self.pid,
+            signal,
+            result: result.to_owned(),
+            detail,
+        }
     }
 }
 
@@ -64,7 +87,10 @@ pub(super) async fn deliver(bus: Option<Connection>, orders: Vec<Order>) -> Vec<
 }
 
 fn is_gone(error: &zbus::Error) -> bool {
-    let gone = ["org.freedesktop.systemd1.NoSuchProcess", "org.freedesktop.systemd1.NoSuchUnit"];
+    let gone = [
+        "org.freedesktop.systemd1.NoSuchProcess",
+        "org.freedesktop.systemd1.NoSuchUnit",
+    ];
     matches!(error, zbus::Error::MethodError(name, ..) if gone.contains(&name.as_str()))
 }
 
@@ -87,7 +113,13 @@ pub(super) async fn reload(bus: Option<Connection>, members: Vec<Reload>) -> Vec
         };
         found.push((member, look));
     }
-    let after = |at: usize| found[at].1.as_ref().map(|look: &Look| look.after.as_slice()).unwrap_or_default();
+    let after = |at: usize| {
+        found[at]
+            .1
+            .as_ref()
+            .map(|look: &Look| look.after.as_slice())
+            .unwrap_or_default()
+    };
     let names: Vec<&str> = found.iter().map(|(member, _)| member.unit.as_str()).collect();
     let order = in_order(&names, after);
     let mut report = Vec::with_capacity(found.len());
@@ -99,7 +131,10 @@ pub(super) async fn reload(bus: Option<Connection>, members: Vec<Reload>) -> Vec
             (Ok(look), _) if !look.can_reload => ("skipped", "no ReloadSignal=".to_owned()),
             (Ok(_), Some(bus)) => match reload_one(bus, &member.unit).await {
                 Ok(result) if result == "done" => ("reloaded", String::new()),
-                Ok(result) => ("failed", format!("the reload job of {} ended as `{result}`", member.unit)),
+                Ok(result) => (
+                    "failed",
+                    format!("the reload job of {} ended as `{result}`", member.unit),
+                ),
                 Err(error) => ("failed", error.to_string()),
             },
             (Ok(_), None) => ("failed", "there is no connection to the bus".to_owned()),
@@ -135,7 +170,11 @@ async fn look(bus: &Connection, unit: &str) -> zbus::Result<Look> {
         }
     });
     let state = state.await?;
-    Ok(Look { active: state.active == Active::Active, can_reload, after })
+    Ok(Look {
+        active: state.active == Active::Active,
+        can_reload,
+        after,
+    })
 }
 
 async fn reload_one(bus: &Connection, unit: &str) -> zbus::Result<String> {
@@ -149,7 +188,9 @@ async fn reload_one(bus: &Connection, unit: &str) -> zbus::Result<String> {
             return Ok(result.to_owned());
         }
     }
-    Err(zbus::Error::Failure("the connection to the bus was lost".to_owned()))
+    Err(zbus::Error::Failure(
+        "the connection to the bus was lost".to_owned(),
+    ))
 }
 
 /// Indices of `units`, each after those of them that it is ordered after. systemd has broken any cycle.
@@ -163,7 +204,10 @@ fn in_order<'a>(units: &[&str], after: impl Fn(usize) -> &'a [String]) -> Vec<us
                 other.is_some_and(|other| other != at && !order.contains(&other))
             })
         };
-        let next = left.clone().find(|&at| !waits(at)).or_else(|| left.clone().next());
+        let next = left
+            .clone()
+            .find(|&at| !waits(at))
+            .or_else(|| left.clone().next());
         order.extend(next);
     }
     order
@@ -175,7 +219,11 @@ mod tests {
 
     #[test]
     fn reloads_follow_the_order_of_units() {
-        let after = [vec!["c".to_owned(), "x".to_owned()], vec!["a".to_owned()], Vec::new()];
+        let after = [
+            vec!["c".to_owned(), "x".to_owned()],
+            vec!["a".to_owned()],
+            Vec::new(),
+        ];
         assert_eq!(in_order(&["a", "b", "c"], |at| &after[at]), [2, 0, 1]);
         let cycle = [vec!["b".to_owned()], vec!["a".to_owned()]];
         assert_eq!(in_order(&["a", "b"], |at| &cycle[at]), [0, 1]);

@@ -48,7 +48,10 @@ mod tests {
         long.push(b'\n');
         assert_eq!(lines(&long).iter().map(Vec::len).collect::<Vec<_>>(), [LONGEST]);
         let long = vec![b'x'; LONGEST + 5];
-        assert_eq!(lines(&long).iter().map(Vec::len).collect::<Vec<_>>(), [LONGEST, 5]);
+        assert_eq!(
+            lines(&long).iter().map(Vec::len).collect::<Vec<_>>(),
+            [LONGEST, 5]
+        );
     }
 
     #[test]

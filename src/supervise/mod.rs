@@ -38,10 +38,16 @@ pub fn supervise(name: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
     let signals = signals::block().context("cannot block signals")?;
     // Nothing that is made here is for others, unless it says so.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let name: PodName = name.parse().with_context(|| format!("`{name}` is not the name of a pod"))?;
+    let name: PodName = name
+        .parse()
+        .with_context(|| format!("`{name}` is not the name of a pod"))?;
     let plan = read(paths, &name)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let status = runtime.block_on(async { run::Supervisor::new(plan, paths.clone(), &signals)?.run().await })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let status =
+        runtime.block_on(async { run::Supervisor::new(plan, paths.clone(), &signals)?.run().await })?;
     Ok(ExitCode::from(status))
 }
 

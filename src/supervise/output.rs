@@ -35,7 +35,10 @@ pub(super) fn read(
     journal: &Arc<Datagrams>,
 ) -> io::Result<Vec<tokio::task::JoinHandle<()>>> {
     let place = paths.pod(pod).member(&member.name);
-    let fifos = [(place.stdout(), Priority::Info), (place.stderr(), Priority::Error)];
+    let fifos = [
+        (place.stdout(), Priority::Info),
+        (place.stderr(), Priority::Error),
+    ];
     let mut tasks = Vec::with_capacity(fifos.len());
     for (path, priority) in fifos {
         let name = member.name.as_str();
@@ -46,8 +49,17 @@ pub(super) fn read(
             // The journal files a message under the unit of its process, if it finds the process alive. This
             // field, which it heeds from root only, has `journalctl -u` find the others too.
             .with("OBJECT_SYSTEMD_UNIT", &member.unit);
-        let sink = Sink { journal: journal.clone(), fields, stalled: false, lost: 0 };
-        tasks.push(tokio::spawn(pump(reactor::readable(open(&path)?)?, pid.clone(), sink)));
+        let sink = Sink {
+            journal: journal.clone(),
+            fields,
+            stalled: false,
+            lost: 0,
+        };
+        tasks.push(tokio::spawn(pump(
+            reactor::readable(open(&path)?)?,
+            pid.clone(),
+            sink,
+        )));
     }
     Ok(tasks)
 }
@@ -140,7 +152,10 @@ impl Sink {
     async fn try_write(&self, line: &[u8], writer: u32) -> io::Result<()> {
         let mut pid = Some(writer).filter(|&pid| pid != 0);
         let mut result = self.fields.send(&self.journal, line, pid);
-        if result.as_ref().is_err_and(|error| error.raw_os_error() == Some(nix::libc::ESRCH)) {
+        if result
+            .as_ref()
+            .is_err_and(|error| error.raw_os_error() == Some(nix::libc::ESRCH))
+        {
             pid = None;
             result = self.fields.send(&self.journal, line, pid);
         }

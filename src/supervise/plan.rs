@@ -49,12 +49,21 @@ impl Plan {
             name: member.name,
         });
         let members = members.collect();
-        Self { name, ports, share_net: pod.share.net, start_timeout: pod.start_timeout, members }
+        Self {
+            name,
+            ports,
+            share_net: pod.share.net,
+            start_timeout: pod.start_timeout,
+            members,
+        }
     }
 
     /// The units of the pod: supervisor, infra, members.
     pub(super) fn units(&self) -> Vec<String> {
         let members = self.members.iter().map(|member| member.unit.clone());
-        [self.name.unit(), self.name.infra_unit()].into_iter().chain(members).collect()
+        [self.name.unit(), self.name.infra_unit()]
+            .into_iter()
+            .chain(members)
+            .collect()
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: boo
     for pid in pids {
         let mut alive = false;
         for table in ["tcp", "tcp6"] {
-            let Ok(file) = std::fs::File::open(format!("/proc/{pid}/net/{table}")) else { continue };
+            let Ok(file) = std::fs::File::open(format!("/proc/{pid}/net/{table}")) else {
+                continue;
+            };
             let mut text = String::new();
             if file.take(LONGEST).read_to_string(&mut text).is_ok() {
                 alive = true;
@@ -40,13 +42,22 @@ fn listeners(table: &str) -> impl Iterator<Item = u16> + '_ {
 
 /// Addresses are words of 32 bits, each in hexadecimal as it is in memory.
 fn is_loopback(address: &str) -> Option<bool> {
-    let word = |at: usize| u32::from_str_radix(address.get(8 * at..8 * at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let word = |at: usize| {
+        u32::from_str_radix(address.get(8 * at..8 * at + 8)?, 16)
+            .ok()
+            .map(u32::to_ne_bytes)
+    };
     match address.len() {
         8 => Some(Ipv4Addr::from(word(0)?).is_loopback()),
         32 => {
             let words = [word(0)?, word(1)?, word(2)?, word(3)?];
             let address = Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?);
-            Some(address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback()))
+            Some(
+                address.is_loopback()
+                    || address
+                        .to_ipv4_mapped()
+                        .is_some_and(|address| address.is_loopback()),
+            )
         }
         _ => None,
     }
@@ -79,7 +90,10 @@ mod tests {
     fn the_kernel_agrees() {
         let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(silent(&[port], [std::process::id()].into_iter(), true), Vec::<u16>::new());
+        assert_eq!(
+            silent(&[port], [std::process::id()].into_iter(), true),
+            Vec::<u16>::new()
+        );
         drop(listener);
         assert_eq!(silent(&[port], [std::process::id()].into_iter(), true), [port]);
     }

@@ -56,8 +56,15 @@ pub(super) fn bind_in(dir: &Path) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone.
-pub(super) async fn forward(socket: AsyncFd<OwnedFd>, mut pid: watch::Receiver<u32>, systemd: Arc<Datagrams>) {
-    let mut allowance = Allowance { left: BURST, since: Instant::now() };
+pub(super) async fn forward(
+    socket: AsyncFd<OwnedFd>,
+    mut pid: watch::Receiver<u32>,
+    systemd: Arc<Datagrams>,
+) {
+    let mut allowance = Allowance {
+        left: BURST,
+        since: Instant::now(),
+    };
     loop {
         let received = tokio::select! {
             ready = socket.readable() => {
@@ -81,7 +88,11 @@ pub(super) async fn forward(socket: AsyncFd<OwnedFd>, mut pid: watch::Receiver<u
         // whoever sent the message.
         let main = *pid.borrow();
         for candidate in [main, sender].into_iter().filter(|&pid| pid != 0) {
-            if systemd.send_within(&[message.as_bytes()], Some(candidate), PATIENCE).await.is_ok() {
+            if systemd
+                .send_within(&[message.as_bytes()], Some(candidate), PATIENCE)
+                .await
+                .is_ok()
+            {
                 break;
             }
         }
@@ -97,10 +108,15 @@ fn receive(socket: &OwnedFd) -> io::Result<(Vec<u8>, u32)> {
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
     let length = message.bytes;
-    let sender = message.cmsgs().ok().into_iter().flatten().find_map(|control| match control {
-        ControlMessageOwned::ScmCredentials(sender) => u32::try_from(sender.pid()).ok(),
-        _ => None,
-    });
+    let sender = message
+        .cmsgs()
+        .ok()
+        .into_iter()
+        .flatten()
+        .find_map(|control| match control {
+            ControlMessageOwned::ScmCredentials(sender) => u32::try_from(sender.pid()).ok(),
+            _ => None,
+        });
     Ok((buffer[..length].to_vec(), sender.unwrap_or(0)))
 }
 
@@ -108,12 +124,19 @@ fn receive(socket: &OwnedFd) -> io::Result<(Vec<u8>, u32)> {
 fn filter(message: &[u8]) -> String {
     let mut kept = String::new();
     for line in String::from_utf8_lossy(message).lines() {
-        let Some((key, value)) = line.split_once('=') else { continue };
-        let number = !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
+        let Some((key, value)) = line.split_once('=') else {
+            continue;
+        };
+        let number =
+            !value.is_empty() && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_digit());
         let value = match key {
             "READY" | "RELOADING" | "STOPPING" | "WATCHDOG" if value == "1" => value.to_owned(),
             "MONOTONIC_USEC" | "EXTEND_TIMEOUT_USEC" if number => value.to_owned(),
-            "STATUS" => value.chars().filter(|c| !c.is_control()).take(LONGEST_STATUS).collect(),
+            "STATUS" => value
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST_STATUS)
+                .collect(),
             _ => continue,
         };
         kept.push_str(key);
@@ -125,7 +148,9 @@ fn filter(message: &[u8]) -> String {
 }
 
 fn matters(message: &str) -> bool {
-    message.lines().any(|line| matches!(line, "READY=1" | "STOPPING=1"))
+    message
+        .lines()
+        .any(|line| matches!(line, "READY=1" | "STOPPING=1"))
 }
 
 /// How many datagrams a member may still send.
@@ -137,7 +162,10 @@ struct Allowance {
 impl Allowance {
     fn take(&mut self, now: Instant) -> bool {
         if now.duration_since(self.since) >= Duration::from_secs(1) {
-            *self = Self { left: BURST, since: now };
+            *self = Self {
+                left: BURST,
+                since: now,
+            };
         }
         let granted = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -151,7 +179,8 @@ mod tests {
 
     #[test]
     fn only_harmless_fields_pass() {
-        let hostile = b"MAINPID=1\nREADY=1\nFDSTORE=1\nNOTIFYACCESS=all\nSTATUS=a\x1b[2Jb\nWATCHDOG=trigger\n\
+        let hostile =
+            b"MAINPID=1\nREADY=1\nFDSTORE=1\nNOTIFYACCESS=all\nSTATUS=a\x1b[2Jb\nWATCHDOG=trigger\n\
             EXTEND_TIMEOUT_USEC=5\nEXTEND_TIMEOUT_USEC=-5\nBARRIER=1\nREADY=0\nnonsense\n\xff=1";
         assert_eq!(filter(hostile), "READY=1\nSTATUS=a[2Jb\nEXTEND_TIMEOUT_USEC=5\n");
     }

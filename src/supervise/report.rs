@@ -18,7 +18,10 @@ pub(super) struct Notifier {
 impl Notifier {
     /// With `systemd`, the socket that `$NOTIFY_SOCKET` names.
     pub(super) fn new(systemd: Option<Arc<Datagrams>>) -> Self {
-        Self { systemd, unsent: Vec::new() }
+        Self {
+            systemd,
+            unsent: Vec::new(),
+        }
     }
 
     /// Adds a field to the next datagram. A new status replaces one that was not sent.
@@ -34,7 +37,10 @@ impl Notifier {
             return false;
         }
         let text = self.unsent.join("\n");
-        let sent = self.systemd.as_ref().map_or(Ok(()), |systemd| systemd.send(&[text.as_bytes()], None));
+        let sent = self
+            .systemd
+            .as_ref()
+            .map_or(Ok(()), |systemd| systemd.send(&[text.as_bytes()], None));
         if !sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.unsent.clear();
         }
@@ -56,7 +62,9 @@ impl Log {
 
     /// Writes a line, on standard error if the journal is not there.
     pub(super) fn line(&self, priority: Priority, text: &str) {
-        let fields = Fields::new(priority).with("SYSLOG_IDENTIFIER", "podunit").with("POD", self.pod.as_str());
+        let fields = Fields::new(priority)
+            .with("SYSLOG_IDENTIFIER", "podunit")
+            .with("POD", self.pod.as_str());
         let text = text.replace('\n', " ");
         if fields.send(&self.journal, text.as_bytes(), None).is_err() {
             eprintln!("<{}>{text}", priority as u8);
@@ -69,20 +77,51 @@ impl Log {
             let (priority, text) = tell(delivery);
             self.line(priority, &text);
         }
-        let count = |results: [&str; 2]| report.iter().filter(|it| results.contains(&it.result.as_str())).count();
-        let (sent, skipped, failed) = (count(["sent", "reloaded"]), count(["skipped"; 2]), count(["failed"; 2]));
+        let count = |results: [&str; 2]| {
+            report
+                .iter()
+                .filter(|it| results.contains(&it.result.as_str()))
+                .count()
+        };
+        let (sent, skipped, failed) = (
+            count(["sent", "reloaded"]),
+            count(["skipped"; 2]),
+            count(["failed"; 2]),
+        );
         let text = format!("{what}: {sent} delivered, {skipped} skipped, {failed} failed");
-        self.line(if failed > 0 { Priority::Warning } else { Priority::Info }, &text);
+        self.line(
+            if failed > 0 {
+                Priority::Warning
+            } else {
+                Priority::Info
+            },
+            &text,
+        );
     }
 }
 
 fn tell(delivery: &Delivery) -> (Priority, String) {
-    let Delivery { member, pid, signal, result, detail } = delivery;
+    let Delivery {
+        member,
+        pid,
+        signal,
+        result,
+        detail,
+    } = delivery;
     match result.as_str() {
-        "sent" => (Priority::Info, format!("Delivered {signal} to {member} (PID {pid})")),
+        "sent" => (
+            Priority::Info,
+            format!("Delivered {signal} to {member} (PID {pid})"),
+        ),
         "reloaded" => (Priority::Info, format!("Reloaded {member} (PID {pid})")),
         "skipped" if signal.is_empty() => (Priority::Info, format!("Did not deliver to {member}: {detail}")),
-        "skipped" => (Priority::Info, format!("Did not deliver {signal} to {member}: {detail}")),
-        _ => (Priority::Warning, format!("Could not deliver {signal} to {member}: {detail}")),
+        "skipped" => (
+            Priority::Info,
+            format!("Did not deliver {signal} to {member}: {detail}"),
+        ),
+        _ => (
+            Priority::Warning,
+            format!("Could not deliver {signal} to {member}: {detail}"),
+        ),
     }
 }

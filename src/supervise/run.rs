@@ -29,6 +29,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const REQUESTS: usize = 16;
 /// From one look at the ports to the next, at first and at most. The kernel has no event for a new listener.
 const PROBE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+/// The moment that members have to fail in before the pod is called ready.
+const SETTLE: Duration = Duration::from_millis(20);
 /// From one attempt to connect to the bus to the next, at first and at most.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// While stopping, systemd is asked to be patient with the supervisor: members have limits of their own.
@@ -61,6 +63,7 @@ pub(super) struct Supervisor {
     bus: Option<Bus>,
     requests: (mpsc::Sender<Request>, mpsc::Receiver<Request>),
     probe: Option<(Instant, Duration)>,
+    settle: Option<Instant>,
     reconnect: (Instant, Duration),
     deadline: Option<Instant>,
     /// When systemd wants to hear from the supervisor, and how often.
@@ -78,6 +81,7 @@ enum Wake {
     Signal(io::Result<Signal>),
     Request(Request),
     Probe,
+    Settled,
     Deadline,
     Watchdog,
     Extend,
@@ -94,10 +98,19 @@ impl Supervisor {
         };
         let marker = std::fs::read_to_string(paths.pod(&plan.name).ready()).ok();
         let marker = marker.and_then(|life| u128::from_str_radix(life.trim(), 16).ok());
-        let names = plan.members.iter().map(|member| member.name.to_string()).collect();
+        let names = plan
+            .members
+            .iter()
+            .map(|member| member.name.to_string())
+            .collect();
         let now = Instant::now();
         Ok(Self {
-            machine: Machine::new(names, !plan.ports.is_empty(), marker),
+            machine: Machine::new(
+                names,
+                !plan.ports.is_empty(),
+                plan.members.iter().any(|member| !member.notify),
+                marker,
+            ),
             signals: Signals::new(signals).context("cannot wait for signals")?,
             notifier: Notifier::new(systemd.clone()),
             log: Log::new(journal.clone(), plan.name.clone()),
@@ -105,6 +118,7 @@ impl Supervisor {
             bus: None,
             requests: mpsc::channel(REQUESTS),
             probe: None,
+            settle: None,
             reconnect: (now, RECONNECT.0),
             deadline: plan.start_timeout.map(|limit| now + limit),
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
@@ -130,6 +144,10 @@ impl Supervisor {
                 Wake::Signal(signal) => self.signal(signal.context("cannot read signals")?).await,
                 Wake::Request(request) => self.serve(request),
                 Wake::Probe => self.probe().await,
+                Wake::Settled => {
+                    self.settle = None;
+                    self.step(Event::Settled).await;
+                }
                 Wake::Deadline => {
                     self.deadline = None;
                     self.step(Event::Deadline).await;
@@ -158,6 +176,7 @@ impl Supervisor {
             Some(request) = self.requests.1.recv() => Wake::Request(request),
             () = at(reconnect) => Wake::Reconnect,
             () = at(self.probe.map(|(next, _)| next)) => Wake::Probe,
+            () = at(self.settle) => Wake::Settled,
             () = at(self.deadline) => Wake::Deadline,
             () = at(self.watchdog.map(|(next, _)| next)) => {
                 self.watchdog = self.watchdog.map(|(_, interval)| (now + interval, interval));
@@ -178,13 +197,15 @@ impl Supervisor {
         if let Some((at, pid)) = member
             && let Some(attached) = &self.members[at]
         {
-            attached.pid.send_if_modified(|known| std::mem::replace(known, pid) != pid);
+            attached
+                .pid
+                .send_if_modified(|known| std::mem::replace(known, pid) != pid);
         }
         for action in actions {
             self.act(action).await;
         }
         if !self.machine.is_starting() {
-            (self.probe, self.deadline) = (None, None);
+            (self.probe, self.settle, self.deadline) = (None, None, None);
         }
     }
 
@@ -192,14 +213,22 @@ impl Supervisor {
         match action {
             Action::Recheck | Action::Sync => {
                 let Some(bus) = &mut self.bus else { return };
-                let asked = if action == Action::Sync { bus.sync().await } else { bus.recheck().await };
+                let asked = if action == Action::Sync {
+                    bus.sync().await
+                } else {
+                    bus.recheck().await
+                };
                 if let Err(error) = asked {
                     // The next message from the connection is its end.
-                    self.log.line(Priority::Warning, &format!("cannot ask systemd for the pod's units: {error}"));
+                    self.log.line(
+                        Priority::Warning,
+                        &format!("cannot ask systemd for the pod's units: {error}"),
+                    );
                 }
             }
             Action::Attach => self.attach(),
             Action::Probe => self.probe = Some((Instant::now(), PROBE.0)),
+            Action::Settle => self.settle = Some(Instant::now() + SETTLE),
             Action::Ready => {
                 self.notifier.add("READY=1".to_owned());
                 self.log.line(Priority::Info, "the pod is ready");
@@ -227,7 +256,9 @@ impl Supervisor {
 
     /// Without a connection nothing is lost: the state machine asks again when it has read all units anew.
     fn queue_job(&self, role: Role, stop: bool) {
-        let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else { return };
+        let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else {
+            return;
+        };
         let (unit, log) = (self.unit_name(role), self.log.clone());
         tokio::spawn(async move {
             let (verb, result) = match stop {
@@ -235,7 +266,10 @@ impl Supervisor {
                 false => ("start", manager::start_unit(&bus, &unit).await),
             };
             if let Err(error) = result {
-                log.line(Priority::Error, &format!("systemd did not take the {verb} of {unit}: {error}"));
+                log.line(
+                    Priority::Error,
+                    &format!("systemd did not take the {verb} of {unit}: {error}"),
+                );
             }
         });
     }
@@ -252,7 +286,8 @@ impl Supervisor {
     }
 
     fn extend_stop(&mut self) {
-        self.notifier.add(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros()));
+        self.notifier
+            .add(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros()));
         self.extend = Some(Instant::now() + EXTENSION / 3);
     }
 
@@ -277,14 +312,20 @@ impl Supervisor {
             Ok(bus) => {
                 let pod = Pod1 {
                     name: self.plan.name.clone(),
-                    members: self.plan.members.iter().map(|member| member.name.clone()).collect(),
+                    members: self
+                        .plan
+                        .members
+                        .iter()
+                        .map(|member| member.name.clone())
+                        .collect(),
                     requests: self.requests.0.clone(),
                 };
                 let (connection, log) = (bus.connection().clone(), self.log.clone());
                 self.bus = Some(bus);
                 tokio::spawn(async move {
                     if let Err(error) = service::serve(connection, pod).await {
-                        let text = format!("`podunit kill` and `podunit reload` cannot reach this pod: {error}");
+                        let text =
+                            format!("`podunit kill` and `podunit reload` cannot reach this pod: {error}");
                         log.line(Priority::Warning, &text);
                     }
                 });
@@ -296,7 +337,10 @@ impl Supervisor {
     /// The members go on; what happens meanwhile is read when the bus is back.
     async fn disconnect(&mut self, error: &zbus::Error) {
         if self.bus.take().is_some() || self.reconnect.1 == RECONNECT.0 {
-            self.log.line(Priority::Warning, &format!("no connection to systemd, trying again: {error}"));
+            self.log.line(
+                Priority::Warning,
+                &format!("no connection to systemd, trying again: {error}"),
+            );
         }
         let (_, delay) = self.reconnect;
         self.reconnect = (Instant::now() + delay, (delay * 2).min(RECONNECT.1));
@@ -307,14 +351,20 @@ impl Supervisor {
         if !signal.is_routed() {
             return self.step(Event::Stop).await;
         }
-        let orders = (0..self.plan.members.len()).map(|at| self.routed(at, signal)).collect();
+        let orders = (0..self.plan.members.len())
+            .map(|at| self.routed(at, signal))
+            .collect();
         self.deliver(signal, orders, None);
     }
 
     fn routed(&self, at: usize, signal: Signal) -> Order {
         // What is starting is not the payload yet, or not ready for signals.
         let up = self.machine.standing(at) == Standing::Up;
-        Order::routed(&self.plan.members[at], if up { self.machine.member(at).main_pid } else { 0 }, signal)
+        Order::routed(
+            &self.plan.members[at],
+            if up { self.machine.member(at).main_pid } else { 0 },
+            signal,
+        )
     }
 
     fn deliver(&self, signal: Signal, orders: Vec<Order>, answer: Option<Answer>) {
@@ -332,11 +382,29 @@ impl Supervisor {
         let members = 0..self.plan.members.len();
         let pid = |at: usize| self.machine.member(at).main_pid;
         match request {
-            Request::Kill { member: None, whom: "main", signal, answer } if signal.is_routed() => {
-                self.deliver(signal, members.map(|at| self.routed(at, signal)).collect(), Some(answer));
+            Request::Kill {
+                member: None,
+                whom: "main",
+                signal,
+                answer,
+            } if signal.is_routed() => {
+                self.deliver(
+                    signal,
+                    members.map(|at| self.routed(at, signal)).collect(),
+                    Some(answer),
+                );
             }
-            Request::Kill { member, whom, signal, answer } => {
-                let chosen = |at: &usize| member.as_ref().is_none_or(|name| self.plan.members[*at].name == *name);
+            Request::Kill {
+                member,
+                whom,
+                signal,
+                answer,
+            } => {
+                let chosen = |at: &usize| {
+                    member
+                        .as_ref()
+                        .is_none_or(|name| self.plan.members[*at].name == *name)
+                };
                 let order = |at: usize| Order::exact(&self.plan.members[at], pid(at), whom, signal);
                 self.deliver(signal, members.filter(chosen).map(order).collect(), Some(answer));
             }
@@ -399,10 +467,16 @@ impl Supervisor {
             if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
                 let dir = self.paths.pod(&self.plan.name).member(&member.name).notify_dir();
                 match relay::bind_in(&dir) {
-                    Ok(socket) => tasks.push(tokio::spawn(relay::forward(socket, pid.clone(), systemd.clone()))),
+                    Ok(socket) => {
+                        tasks.push(tokio::spawn(relay::forward(socket, pid.clone(), systemd.clone())))
+                    }
                     Err(error) => self.log.line(
                         Priority::Error,
-                        &format!("{}: {error}; {} cannot say that it is ready", dir.display(), member.name),
+                        &format!(
+                            "{}: {error}; {} cannot say that it is ready",
+                            dir.display(),
+                            member.name
+                        ),
                     ),
                 }
             }
@@ -410,7 +484,10 @@ impl Supervisor {
                 Ok(read) => tasks.extend(read),
                 Err(error) => self.log.line(
                     Priority::Error,
-                    &format!("the output of {} cannot be read and will be lost: {error}", member.name),
+                    &format!(
+                        "the output of {} cannot be read and will be lost: {error}",
+                        member.name
+                    ),
                 ),
             }
             self.members[at] = Some(Attached { pid: sender, tasks });
@@ -420,11 +497,19 @@ impl Supervisor {
     /// A pod keeps what infra was started with. If that is not what was read when this supervisor began, units were
     /// generated anew just in between: it begins again, as the same process.
     fn follow_running_copy(&self) {
-        let Ok(running) = super::read(&self.paths, &self.plan.name) else { return };
+        let Ok(running) = super::read(&self.paths, &self.plan.name) else {
+            return;
+        };
         if running != self.plan {
-            self.log.line(Priority::Info, "the definition changed while the pod was started; beginning again");
-            let error = std::process::Command::new("/proc/self/exe").arg(self.plan.name.as_str()).exec();
-            self.log.line(Priority::Error, &format!("cannot begin again: {error}"));
+            self.log.line(
+                Priority::Info,
+                "the definition changed while the pod was started; beginning again",
+            );
+            let error = std::process::Command::new("/proc/self/exe")
+                .arg(self.plan.name.as_str())
+                .exec();
+            self.log
+                .line(Priority::Error, &format!("cannot begin again: {error}"));
         }
     }
 
@@ -440,7 +525,10 @@ impl Supervisor {
         if status != 0 {
             let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
             if let Err(error) = removed {
-                self.log.line(Priority::Warning, &format!("what is left of the pod could not be removed: {error}"));
+                self.log.line(
+                    Priority::Warning,
+                    &format!("what is left of the pod could not be removed: {error}"),
+                );
             }
         }
         status
@@ -458,5 +546,7 @@ async fn at(moment: Option<Instant>) {
 fn watchdog_interval() -> Option<Duration> {
     let number = |name| std::env::var(name).ok()?.parse::<u64>().ok();
     let mine = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-    number("WATCHDOG_USEC").filter(|&limit| mine && limit > 0).map(|limit| Duration::from_micros(limit / 2))
+    number("WATCHDOG_USEC")
+        .filter(|&limit| mine && limit > 0)
+        .map(|limit| Duration::from_micros(limit / 2))
 }

@@ -9,7 +9,12 @@ use zbus::fdo::{Error, RequestNameFlags, RequestNameReply, Result};
 #[derive(Debug)]
 pub(super) enum Request {
     /// Send a signal: to one member exactly it, to all of them by their maps if it is one that pods route.
-    Kill { member: Option<MemberName>, whom: &'static str, signal: Signal, answer: oneshot::Sender<Vec<Delivery>> },
+    Kill {
+        member: Option<MemberName>,
+        whom: &'static str,
+        signal: Signal,
+        answer: oneshot::Sender<Vec<Delivery>>,
+    },
     /// Reload the members.
     Reload { answer: oneshot::Sender<Vec<Delivery>> },
     /// Say how the pod is.
@@ -63,10 +68,21 @@ impl Pod1 {
             "" => None,
             name => match self.members.iter().find(|known| known.as_str() == name) {
                 Some(known) => Some(known.clone()),
-                None => return Err(Error::InvalidArgs(format!("the pod {} has no member `{name}`", self.name))),
+                None => {
+                    return Err(Error::InvalidArgs(format!(
+                        "the pod {} has no member `{name}`",
+                        self.name
+                    )));
+                }
             },
         };
-        self.ask(|answer| Request::Kill { member, whom, signal, answer }).await
+        self.ask(|answer| Request::Kill {
+            member,
+            whom,
+            signal,
+            answer,
+        })
+        .await
     }
 
     /// Reloads every member that can be, in the order of their dependencies, and waits. Returns member, process ID,

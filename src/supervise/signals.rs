@@ -72,7 +72,11 @@ pub(super) enum Fate {
 
 /// Judges by the text of `/proc/PID/status` (proc_pid_status(5)).
 pub(super) fn fate(status: &str, signal: Signal) -> Fate {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
     let in_mask = |name: &str| {
         let mask = field(name).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
         mask.is_some_and(|mask| mask >> (signal.number() - 1) & 1 == 1)
@@ -81,20 +85,30 @@ pub(super) fn fate(status: &str, signal: Signal) -> Fate {
         return Fate::Survives;
     }
     let own_pid = field("NSpid").and_then(|pids| pids.split_ascii_whitespace().last());
-    if own_pid == Some("1") { Fate::Nothing } else { Fate::Ends }
+    if own_pid == Some("1") {
+        Fate::Nothing
+    } else {
+        Fate::Ends
+    }
 }
 
 /// What to send to a member for a signal that was sent to the pod, or why nothing. `status` is the text of its main
 /// process' `/proc/PID/status`, if it has one.
 pub(super) fn route(member: &MemberPlan, signal: Signal, status: Option<&str>) -> Result<Signal, String> {
-    let Some(status) = status else { return Err("it has no main process".to_owned()) };
+    let Some(status) = status else {
+        return Err("it has no main process".to_owned());
+    };
     match member.signal_map.get(&signal) {
         Some(Some(mapped)) => Ok(*mapped),
         Some(None) => Err(format!("SignalMap= gives it nothing for {signal}")),
         None => match fate(status, signal) {
             Fate::Survives => Ok(signal),
-            Fate::Ends => Err(format!("no handler for {signal}, whose default action would end it")),
-            Fate::Nothing => Err(format!("no handler for {signal}, and the kernel drops it for a PID 1")),
+            Fate::Ends => Err(format!(
+                "no handler for {signal}, whose default action would end it"
+            )),
+            Fate::Nothing => Err(format!(
+                "no handler for {signal}, and the kernel drops it for a PID 1"
+            )),
         },
     }
 }
@@ -106,7 +120,13 @@ mod tests {
 
     fn member(signal_map: SignalMap) -> MemberPlan {
         let name = MemberName::new("a").unwrap();
-        MemberPlan { name, unit: "pod-x-a.service".to_owned(), notify: false, signal_map, reload_signal: None }
+        MemberPlan {
+            name,
+            unit: "pod-x-a.service".to_owned(),
+            notify: false,
+            signal_map,
+            reload_signal: None,
+        }
     }
 
     const NGINX: &str = "Name:\tnginx\nNSpid:\t70\t2\nSigBlk:\t0000000000000000\nSigIgn:\t0000000040001000\n\
@@ -118,26 +138,49 @@ mod tests {
     fn a_signal_goes_to_those_who_survive_it() {
         let plain = member(SignalMap::new());
         assert_eq!(route(&plain, Signal::HUP, Some(NGINX)), Ok(Signal::HUP));
-        assert!(route(&plain, Signal::HUP, Some(SH)).unwrap_err().contains("no handler for SIGHUP"));
+        assert!(
+            route(&plain, Signal::HUP, Some(SH))
+                .unwrap_err()
+                .contains("no handler for SIGHUP")
+        );
         assert_eq!(route(&plain, Signal::WINCH, Some(SH)), Ok(Signal::WINCH));
         assert!(route(&plain, Signal::HUP, None).is_err());
         let blocked = SH.replace("SigBlk:\t0000000000000000", "SigBlk:\t0000000000000001");
-        assert_eq!(route(&plain, Signal::HUP, Some(&blocked)), Ok(Signal::HUP), "taken by signalfd");
+        assert_eq!(
+            route(&plain, Signal::HUP, Some(&blocked)),
+            Ok(Signal::HUP),
+            "taken by signalfd"
+        );
         let init = SH.replace("71\t9", "71\t1");
-        assert!(route(&plain, Signal::HUP, Some(&init)).unwrap_err().contains("PID 1"));
+        assert!(
+            route(&plain, Signal::HUP, Some(&init))
+                .unwrap_err()
+                .contains("PID 1")
+        );
     }
 
     #[test]
     fn the_map_decides_first() {
-        let mapped = member(SignalMap::from([(Signal::HUP, Some(Signal::USR2)), (Signal::USR1, None)]));
+        let mapped = member(SignalMap::from([
+            (Signal::HUP, Some(Signal::USR2)),
+            (Signal::USR1, None),
+        ]));
         assert_eq!(route(&mapped, Signal::HUP, Some(SH)), Ok(Signal::USR2));
-        assert!(route(&mapped, Signal::USR1, Some(NGINX)).unwrap_err().contains("SignalMap="));
+        assert!(
+            route(&mapped, Signal::USR1, Some(NGINX))
+                .unwrap_err()
+                .contains("SignalMap=")
+        );
     }
 
     #[test]
     fn own_status_is_understood() {
         let own = std::fs::read_to_string("/proc/self/status").unwrap();
-        assert_eq!(fate(&own, Signal::from_number(13).unwrap()), Fate::Survives, "Rust ignores SIGPIPE");
+        assert_eq!(
+            fate(&own, Signal::from_number(13).unwrap()),
+            Fate::Survives,
+            "Rust ignores SIGPIPE"
+        );
         let real_time = Signal::from_number(64).unwrap();
         assert_ne!(fate(&own, real_time), Fate::Survives);
     }

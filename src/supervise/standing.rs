@@ -27,7 +27,10 @@ pub enum Standing {
 /// Judges a member. `infra` is the unit that owns the pod's namespaces: what the member did before infra last became
 /// active belongs to an earlier life of the pod.
 pub fn member(unit: &Unit, infra: &Unit) -> Standing {
-    let failed = |again| Standing::Failed { why: unit.failure(), again };
+    let failed = |again| Standing::Failed {
+        why: unit.failure(),
+        again,
+    };
     match unit.active {
         Active::Active => Standing::Up,
         _ if unit.restarting && matches!(unit.result.as_str(), "" | "success") => {
@@ -54,7 +57,10 @@ fn at_rest(unit: &Unit, infra: &Unit) -> Standing {
         return Standing::Skipped;
     }
     if tried_last(unit.assertion.at) && !unit.assertion.met {
-        return Standing::Failed { why: "an assertion of its unit (Assert…=) is not met".to_owned(), again: false };
+        return Standing::Failed {
+            why: "an assertion of its unit (Assert…=) is not met".to_owned(),
+            again: false,
+        };
     }
     if unit.active_enter > 0 && unit.active_enter >= infra.active_enter {
         Standing::Ended
@@ -93,25 +99,53 @@ mod tests {
     use super::*;
 
     fn up(at: u64) -> Unit {
-        Unit { active: Active::Active, active_enter: at, load: "loaded".to_owned(), ..Unit::default() }
+        Unit {
+            active: Active::Active,
+            active_enter: at,
+            load: "loaded".to_owned(),
+            ..Unit::default()
+        }
     }
 
     #[test]
     fn a_member_at_rest_is_told_truthfully() {
         let infra = up(100);
-        let rest = Unit { load: "loaded".to_owned(), result: "success".to_owned(), ..Unit::default() };
+        let rest = Unit {
+            load: "loaded".to_owned(),
+            result: "success".to_owned(),
+            ..Unit::default()
+        };
         assert_eq!(member(&rest, &infra), Standing::Stopped(None));
-        let earlier = Unit { active_enter: 50, ..rest.clone() };
-        assert_eq!(member(&earlier, &infra), Standing::Stopped(None), "an earlier life");
-        let ended = Unit { active_enter: 150, ..rest.clone() };
+        let earlier = Unit {
+            active_enter: 50,
+            ..rest.clone()
+        };
+        assert_eq!(
+            member(&earlier, &infra),
+            Standing::Stopped(None),
+            "an earlier life"
+        );
+        let ended = Unit {
+            active_enter: 150,
+            ..rest.clone()
+        };
         assert_eq!(member(&ended, &infra), Standing::Ended);
         let mut skipped = rest.clone();
         skipped.condition.at = 120;
         assert_eq!(member(&skipped, &infra), Standing::Skipped);
-        let waiting = Unit { job: true, ..rest.clone() };
+        let waiting = Unit {
+            job: true,
+            ..rest.clone()
+        };
         assert_eq!(member(&waiting, &infra), Standing::Pending("waits for its turn"));
-        let masked = Unit { load: "masked".to_owned(), ..rest };
-        assert_eq!(member(&masked, &infra), Standing::Stopped(Some("its unit is masked")));
+        let masked = Unit {
+            load: "masked".to_owned(),
+            ..rest
+        };
+        assert_eq!(
+            member(&masked, &infra),
+            Standing::Stopped(Some("its unit is masked"))
+        );
     }
 
     #[test]
@@ -124,16 +158,40 @@ mod tests {
             exit_status: 1,
             ..Unit::default()
         };
-        assert_eq!(member(&unit, &up(1)), Standing::Failed { why: "exit status 1".to_owned(), again: true });
-        let ended = Unit { result: "success".to_owned(), ..unit };
+        assert_eq!(
+            member(&unit, &up(1)),
+            Standing::Failed {
+                why: "exit status 1".to_owned(),
+                again: true
+            }
+        );
+        let ended = Unit {
+            result: "success".to_owned(),
+            ..unit
+        };
         assert!(matches!(member(&ended, &up(1)), Standing::Pending(_)));
     }
 
     #[test]
     fn infra_is_gone_only_when_nothing_is_queued() {
-        let failed = Unit { active: Active::Failed, ..Unit::default() };
+        let failed = Unit {
+            active: Active::Failed,
+            ..Unit::default()
+        };
         assert_eq!(infra(&failed), Infra::Gone { failed: true });
-        assert_eq!(infra(&Unit { job: true, ..failed.clone() }), Infra::Coming);
-        assert_eq!(infra(&Unit { restarting: true, ..failed }), Infra::Coming);
+        assert_eq!(
+            infra(&Unit {
+                job: true,
+                ..failed.clone()
+            }),
+            Infra::Coming
+        );
+        assert_eq!(
+            infra(&Unit {
+                restarting: true,
+                ..failed
+            }),
+            Infra::Coming
+        );
     }
 }

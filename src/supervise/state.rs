@@ -33,6 +33,8 @@ pub enum Event {
     Rechecked(Vec<Listed>),
     /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
     Ports(Vec<u16>),
+    /// The moment of [`Action::Settle`] is over.
+    Settled,
     /// The time for the start is over.
     Deadline,
     /// SIGTERM or SIGINT.
@@ -50,6 +52,9 @@ pub enum Action {
     Attach,
     /// Look at the published ports until all have a listener ([`Event::Ports`]).
     Probe,
+    /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
+    /// cannot do its work most often ends at once.
+    Settle,
     /// `READY=1`.
     Ready,
     /// Keep on disk that this pod has been ready in this life of infra, for a successor.
@@ -104,7 +109,6 @@ pub(super) enum Phase {
     Starting,
     Up,
     Stopping(Stop),
-    Over,
 }
 
 /// A stop in progress.
@@ -117,6 +121,8 @@ pub(super) struct Stop {
     /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
     /// the units are known.
     waiting: Vec<Option<u128>>,
+    /// Everything has ended, and [`Action::Exit`] was given.
+    over: bool,
 }
 
 /// The look at all units just before `READY=1` or a stop.
@@ -125,6 +131,14 @@ enum Recheck {
     None,
     Asked,
     Same,
+}
+
+/// Whether members have had their moment to fail in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settle {
+    Unasked,
+    Asked,
+    Done,
 }
 
 /// The published ports.
@@ -159,6 +173,7 @@ pub struct Machine {
     /// The life of infra for which members were attached, 0 for none.
     attached: u128,
     pub(super) ports: Ports,
+    settle: Settle,
     recheck: Recheck,
     status: String,
     told: PodState,
@@ -166,9 +181,15 @@ pub struct Machine {
 
 impl Machine {
     /// A pod of which nothing is known yet. `members` are names, `ports` tells whether TCP ports are published,
-    /// `marker` is what [`Action::Remember`] last left on disk.
-    pub fn new(members: Vec<String>, ports: bool, marker: Option<u128>) -> Self {
-        let unseen = |name| Member { name, unit: Unit::default(), wanted: false, excused: 0 };
+    /// `settle` whether a member counts as ready as soon as it runs, `marker` is what [`Action::Remember`] last left
+    /// on disk.
+    pub fn new(members: Vec<String>, ports: bool, settle: bool, marker: Option<u128>) -> Self {
+        let unseen = |name| Member {
+            name,
+            unit: Unit::default(),
+            wanted: false,
+            excused: 0,
+        };
         Self {
             infra: Unit::default(),
             members: members.into_iter().map(unseen).collect(),
@@ -178,6 +199,7 @@ impl Machine {
             adopted: None,
             attached: 0,
             ports: if ports { Ports::Unseen } else { Ports::Open },
+            settle: if settle { Settle::Unasked } else { Settle::Done },
             recheck: Recheck::None,
             status: String::new(),
             told: PodState::Starting,
@@ -211,7 +233,7 @@ impl Machine {
 
     /// Whether the pod is being stopped, or has been.
     pub fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping(_) | Phase::Over)
+        matches!(self.phase, Phase::Stopping(_))
     }
 
     /// The state for users.
@@ -223,7 +245,7 @@ impl Machine {
             Phase::Up if (0..self.members.len()).any(failed) => PodState::Degraded,
             Phase::Up => PodState::Ready,
             Phase::Stopping(Stop { failure: Some(_), .. }) => PodState::Failed,
-            Phase::Stopping(_) | Phase::Over => PodState::Stopping,
+            Phase::Stopping(_) => PodState::Stopping,
         }
     }
 
@@ -240,9 +262,10 @@ impl Machine {
             Event::Rechecked(listed) => self.rechecked(&listed, &mut actions),
             Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
             Event::Ports(silent) => self.ports = Ports::Silent(silent),
+            Event::Settled => self.settle = Settle::Done,
             Event::Deadline => self.deadline(&mut actions),
             Event::Stop if self.is_stopping() => {}
-            Event::Stop => self.phase = self.stop(None),
+            Event::Stop => self.stop(None),
         }
         if self.synced {
             self.judge(&mut actions);
@@ -277,7 +300,10 @@ impl Machine {
 
     fn deadline(&mut self, actions: &mut Vec<Action>) {
         if self.is_starting() && self.adopted != Some(true) {
-            let why = format!("not ready in time (TimeoutStartSec=): {}", self.waits_for().join(", "));
+            let why = format!(
+                "not ready in time (TimeoutStartSec=): {}",
+                self.waits_for().join(", ")
+            );
             self.give_up(why, actions);
         }
     }
@@ -290,7 +316,7 @@ impl Machine {
         match self.phase {
             Phase::Starting => self.starting(actions),
             Phase::Up => self.up(actions),
-            Phase::Stopping(_) | Phase::Over => {}
+            Phase::Stopping(_) => {}
         }
         self.stopping(actions);
     }
@@ -298,7 +324,8 @@ impl Machine {
     /// A marker of the life of infra that runs now is that of this pod, and so is one from before a crash out of
     /// which systemd brings infra back. Any other was left behind by a pod that is over.
     fn was_ready_before(&self) -> bool {
-        self.marker.is_some_and(|life| life == self.infra.invocation || self.infra_restarted())
+        self.marker
+            .is_some_and(|life| life == self.infra.invocation || self.infra_restarted())
     }
 
     /// Whether infra failed since somebody started it, and systemd starts it again. (Of a unit that is down the
@@ -336,7 +363,11 @@ impl Machine {
         }
         self.attach(actions);
         if !adopted {
-            if let Some(why) = self.members.iter().find_map(|member| start_failure(member, &self.infra)) {
+            if let Some(why) = self
+                .members
+                .iter()
+                .find_map(|member| start_failure(member, &self.infra))
+            {
                 return self.give_up(why, actions);
             }
             if (0..self.members.len()).any(|at| matches!(self.standing(at), Standing::Pending(_))) {
@@ -346,7 +377,12 @@ impl Machine {
                 self.ports = Ports::Silent(Vec::new());
                 actions.push(Action::Probe);
             }
-            if self.ports != Ports::Open || !self.is_rechecked(actions) {
+            if self.settle == Settle::Unasked {
+                self.settle = Settle::Asked;
+                actions.push(Action::Settle);
+            }
+            let open = self.ports == Ports::Open && self.settle == Settle::Done;
+            if !open || !self.is_rechecked(actions) {
                 return;
             }
         }
@@ -373,7 +409,7 @@ impl Machine {
             }
             Infra::Gone { failed: false } => {
                 actions.push(Action::Warn("infra was stopped, so the pod stops".to_owned()));
-                self.phase = self.stop(None);
+                self.stop(None);
             }
         }
     }
@@ -398,9 +434,15 @@ impl Machine {
         }
     }
 
-    fn stop(&self, failure: Option<String>) -> Phase {
+    fn stop(&mut self, failure: Option<String>) {
         let waiting = if self.synced { self.lives() } else { Vec::new() };
-        Phase::Stopping(Stop { failure, settled: false, waiting })
+        self.recheck = Recheck::None;
+        self.phase = Phase::Stopping(Stop {
+            failure,
+            settled: false,
+            waiting,
+            over: false,
+        });
     }
 
     fn lives(&self) -> Vec<Option<u128>> {
@@ -412,11 +454,16 @@ impl Machine {
     /// the supervisor fails. Were infra left up, its `Upholds=` would start the pod again, for ever.
     fn give_up(&mut self, why: String, actions: &mut Vec<Action>) {
         actions.push(Action::Warn(why.clone()));
-        self.phase = self.stop(Some(why));
+        self.stop(Some(why));
     }
 
     fn stopping(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Stopping(mut stop) = self.phase.clone() else { return };
+        let Phase::Stopping(mut stop) = self.phase.clone() else {
+            return;
+        };
+        if stop.over {
+            return;
+        }
         if stop.waiting.is_empty() {
             stop.waiting = self.lives();
         }
@@ -438,17 +485,20 @@ impl Machine {
         }
         if stop.settled && stop.waiting.iter().all(Option::is_none) {
             actions.push(Action::Exit(u8::from(stop.failure.is_some())));
-            self.phase = Phase::Over;
-        } else {
-            self.phase = Phase::Stopping(stop);
+            stop.over = true;
         }
+        self.phase = Phase::Stopping(stop);
     }
 
     fn stop_everything(&self, actions: &mut Vec<Action>) {
         actions.push(Action::StopUnit(Role::Infra));
         // A failed infra takes nobody along.
         if standing::infra(&self.infra) != Infra::Up {
-            let running = self.members.iter().enumerate().filter(|(_, member)| !member.unit.is_down());
+            let running = self
+                .members
+                .iter()
+                .enumerate()
+                .filter(|(_, member)| !member.unit.is_down());
             actions.extend(running.map(|(at, _)| Action::StopUnit(Role::Member(at))));
         }
     }
@@ -457,7 +507,9 @@ impl Machine {
         if self.recheck != Recheck::Asked {
             return;
         }
-        let [pod, infra, members @ ..] = listed else { return };
+        let [pod, infra, members @ ..] = listed else {
+            return;
+        };
         if let Phase::Stopping(stop) = &self.phase {
             self.recheck = Recheck::Same;
             // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
@@ -473,9 +525,11 @@ impl Machine {
             return;
         }
         let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
-        let same = units.zip(std::iter::once(infra).chain(members)).all(|(unit, listed)| {
-            (unit.active, unit.restarting, unit.job) == (listed.active, listed.restarting, listed.job)
-        });
+        let same = units
+            .zip(std::iter::once(infra).chain(members))
+            .all(|(unit, listed)| {
+                (unit.active, unit.restarting, unit.job) == (listed.active, listed.restarting, listed.job)
+            });
         if same {
             self.recheck = Recheck::Same;
         } else {
@@ -486,7 +540,7 @@ impl Machine {
     }
 
     fn tell(&mut self, actions: &mut Vec<Action>) {
-        if self.adopted.is_none() || self.phase == Phase::Over {
+        if self.adopted.is_none() {
             return;
         }
         let status = self.describe();
@@ -496,7 +550,11 @@ impl Machine {
         }
         let state = self.state();
         if state != self.told && matches!(state, PodState::Degraded | PodState::Recovering) {
-            actions.push(Action::Warn(format!("the pod is {}: {}", state.word(), self.status)));
+            actions.push(Action::Warn(format!(
+                "the pod is {}: {}",
+                state.word(),
+                self.status
+            )));
         }
         self.told = state;
     }
@@ -512,9 +570,12 @@ fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
             Some(format!("{name} was not started: {why}"))
         }
         // systemd sends changes together: a failure and the restart after it may be seen as one.
-        _ if !member.unit.is_down() && member.unit.restarts > member.excused => {
-            Some(format!("{name} failed: it was restarted before the pod was ready, its journal says why"))
-        }
+        _ if !member.unit.is_down() && member.unit.restarts > member.excused => Some(format!(
+            "{name} failed: it was restarted before the pod was ready, its journal says why"
+        )),
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

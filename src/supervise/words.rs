@@ -16,8 +16,10 @@ impl Machine {
                 _ if self.infra.restarting => format!("infra is started again: {}", self.infra.failure()),
                 _ => format!("infra is {}", self.infra.active.word()),
             },
-            Phase::Stopping(Stop { failure: Some(why), .. }) => why.clone(),
-            Phase::Stopping(_) | Phase::Over => "stopping".to_owned(),
+            Phase::Stopping(Stop {
+                failure: Some(why), ..
+            }) => why.clone(),
+            Phase::Stopping(_) => "stopping".to_owned(),
         }
     }
 
@@ -36,20 +38,30 @@ impl Machine {
         }
         let mut waits = self.remarks();
         if let Ports::Silent(ports) = &self.ports {
-            waits.extend(ports.iter().map(|port| format!("port {port}/tcp has no listener")));
+            waits.extend(
+                ports
+                    .iter()
+                    .map(|port| format!("port {port}/tcp has no listener")),
+            );
         }
         waits
     }
 
     fn counted(&self, mut remarks: Vec<String>) -> String {
-        let up = (0..self.members.len()).filter(|&at| self.standing(at) == Standing::Up).count();
+        let up = (0..self.members.len())
+            .filter(|&at| self.standing(at) == Standing::Up)
+            .count();
         let counted = format!("{up}/{} ready", self.members.len());
         if remarks.is_empty() {
             return counted;
         }
         let more = remarks.len().saturating_sub(NAMED);
         remarks.truncate(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         format!("{counted}: {}{more}", remarks.join("; "))
     }
 
@@ -68,7 +80,9 @@ impl Machine {
             Standing::Stopped(None) => Some(format!("{name} is stopped")),
             Standing::Stopped(Some(why)) => Some(format!("{name} is stopped, {why}")),
             Standing::Failed { why, again: false } => Some(format!("{name} failed, {why}")),
-            Standing::Failed { why, again: true } => Some(format!("{name} failed, {why}, and is started again")),
+            Standing::Failed { why, again: true } => {
+                Some(format!("{name} failed, {why}, and is started again"))
+            }
         }
     }
 }

@@ -30,7 +30,10 @@ impl Datagrams {
             Some(name) => SocketAddr::from_abstract_name(name)?,
             None => SocketAddr::from_pathname(address)?,
         };
-        Ok(Self { address, socket: Mutex::new(None) })
+        Ok(Self {
+            address,
+            socket: Mutex::new(None),
+        })
     }
 
     /// Sends `parts` as one datagram; with `pid`, in the name of that process, which root may do
@@ -50,14 +53,19 @@ impl Datagrams {
     pub async fn send_within(&self, parts: &[&[u8]], pid: Option<u32>, limit: Duration) -> io::Result<()> {
         let socket = self.socket()?;
         let send = socket.async_io(Interest::WRITABLE, || send_on(&socket, parts, pid));
-        let result = tokio::time::timeout(limit, send).await.unwrap_or(Err(io::ErrorKind::TimedOut.into()));
+        let result = tokio::time::timeout(limit, send)
+            .await
+            .unwrap_or(Err(io::ErrorKind::TimedOut.into()));
         self.check(result)
     }
 
     /// Lets go of a socket whose other end is gone, so that the next datagram finds the new one.
     fn check(&self, result: io::Result<()>) -> io::Result<()> {
         if let Err(error) = &result
-            && matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected)
+            && matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotConnected
+            )
         {
             *self.slot() = None;
         }

@@ -31,7 +31,8 @@ impl Fields {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.extend_from_slice(name.as_bytes());
         self.0.push(b'=');
-        self.0.extend(value.bytes().map(|byte| if byte == b'\n' { b' ' } else { byte }));
+        self.0
+            .extend(value.bytes().map(|byte| if byte == b'\n' { b' ' } else { byte }));
         self.0.push(b'\n');
         self
     }
@@ -56,6 +57,8 @@ impl Fields {
         pid: Option<u32>,
         limit: Duration,
     ) -> io::Result<()> {
-        journal.send_within(&[&self.0, b"MESSAGE=", line, b"\n"], pid, limit).await
+        journal
+            .send_within(&[&self.0, b"MESSAGE=", line, b"\n"], pid, limit)
+            .await
     }
 }

@@ -73,14 +73,18 @@ pub fn match_rules(units: &[String]) -> Vec<String> {
     ];
     rules.extend(units.iter().map(|unit| {
         let path = unit_path(unit);
-        format!("type='signal',sender='{NAME}',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'")
+        format!(
+            "type='signal',sender='{NAME}',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'"
+        )
     }));
     rules
 }
 
 /// The match rule for the ends of one unit's jobs.
 pub fn job_rule(unit: &str) -> String {
-    format!("type='signal',sender='{NAME}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'")
+    format!(
+        "type='signal',sender='{NAME}',path='{PATH}',interface='{INTERFACE}',member='JobRemoved',arg2='{unit}'"
+    )
 }
 
 /// A call that is sent by hand, so that its answer can be told in order with the signals around it.
@@ -91,7 +95,10 @@ pub fn call<B>(destination: &str, path: &str, interface: &str, method: &str, bod
 where
     B: serde::Serialize + DynamicType,
 {
-    Message::method_call(path, method).destination(destination).interface(interface).build(body)
+    Message::method_call(path, method)
+        .destination(destination)
+        .interface(interface)
+        .build(body)
 }
 
 /// Asks for all properties of one interface of a unit.
@@ -116,7 +123,18 @@ pub fn list_units(units: &[String]) -> Result<Message> {
 /// An answer of another shape.
 pub fn listed(answer: &Message) -> Result<Vec<Listed>> {
     // name, description, load, active, sub state, followed unit, object, job id, job type, job object
-    type Row<'m> = (&'m str, &'m str, &'m str, &'m str, &'m str, &'m str, zbus::ObjectPath<'m>, u32, &'m str, zbus::ObjectPath<'m>);
+    type Row<'m> = (
+        &'m str,
+        &'m str,
+        &'m str,
+        &'m str,
+        &'m str,
+        &'m str,
+        zbus::ObjectPath<'m>,
+        u32,
+        &'m str,
+        zbus::ObjectPath<'m>,
+    );
     let body = answer.body();
     let rows: Vec<Row<'_>> = body.deserialize()?;
     let listed = |row: Row<'_>| Listed {
@@ -135,7 +153,9 @@ pub fn listed(answer: &Message) -> Result<Vec<Listed>> {
 /// systemd refuses, or there is no systemd to ask.
 pub async fn stop_unit(bus: &Connection, unit: &str) -> Result<()> {
     let body = (unit, "replace");
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "StopUnit", &body).await.map(drop)
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "StopUnit", &body)
+        .await
+        .map(drop)
 }
 
 /// Queues a start of a unit, unless a job of another kind is queued for it already; does not wait.
@@ -144,7 +164,9 @@ pub async fn stop_unit(bus: &Connection, unit: &str) -> Result<()> {
 /// systemd refuses, or there is no systemd to ask.
 pub async fn start_unit(bus: &Connection, unit: &str) -> Result<()> {
     let body = (unit, "fail");
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "StartUnit", &body).await.map(drop)
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "StartUnit", &body)
+        .await
+        .map(drop)
 }
 
 /// Queues a reload of a unit and returns its job, which ends with `JobRemoved` (see [`job_rule`]).
@@ -153,7 +175,10 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<()> {
 /// systemd refuses, or there is no systemd to ask.
 pub async fn reload_unit(bus: &Connection, unit: &str) -> Result<OwnedObjectPath> {
     let body = (unit, "fail");
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "ReloadUnit", &body).await?.body().deserialize()
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "ReloadUnit", &body)
+        .await?
+        .body()
+        .deserialize()
 }
 
 /// Sends a signal to the processes of a unit: `main` or `all`. systemd knows its processes by pidfd, so a process ID
@@ -163,7 +188,9 @@ pub async fn reload_unit(bus: &Connection, unit: &str) -> Result<OwnedObjectPath
 /// systemd refuses (`NoSuchProcess`: it has ended), or there is no systemd to ask.
 pub async fn kill_unit(bus: &Connection, unit: &str, whom: &str, signal: i32) -> Result<()> {
     let body = (unit, whom, signal);
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "KillUnit", &body).await.map(drop)
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "KillUnit", &body)
+        .await
+        .map(drop)
 }
 
 /// Reads what a pod is judged by, and lets `more` read further properties of the unit and service interfaces.
@@ -174,7 +201,9 @@ pub async fn read_unit(bus: &Connection, unit: &str, mut more: impl FnMut(&Prope
     let mut found = Unit::default();
     for interface in [UNIT, SERVICE] {
         let path = unit_path(unit);
-        let answer = bus.call_method(Some(NAME), path, Some(PROPERTIES), "GetAll", &(interface,)).await?;
+        let answer = bus
+            .call_method(Some(NAME), path, Some(PROPERTIES), "GetAll", &(interface,))
+            .await?;
         let body = answer.body();
         let properties: Properties<'_> = body.deserialize()?;
         found.apply(&properties);
@@ -189,7 +218,10 @@ mod tests {
 
     #[test]
     fn labels_are_escaped_as_systemd_does() {
-        assert_eq!(unit_path("pod-x1.service"), "/org/freedesktop/systemd1/unit/pod_2dx1_2eservice");
+        assert_eq!(
+            unit_path("pod-x1.service"),
+            "/org/freedesktop/systemd1/unit/pod_2dx1_2eservice"
+        );
         assert_eq!(label_escape("1a_b"), "_31a_5fb");
         assert_eq!(label_escape(""), "_");
     }

@@ -56,7 +56,15 @@ pub async fn kill(
     whom: &str,
     signal: i32,
 ) -> zbus::Result<Vec<Delivery>> {
-    let answer = bus.call_method(Some(bus_name(pod)), PATH, Some(INTERFACE), "Kill", &(member, whom, signal)).await?;
+    let answer = bus
+        .call_method(
+            Some(bus_name(pod)),
+            PATH,
+            Some(INTERFACE),
+            "Kill",
+            &(member, whom, signal),
+        )
+        .await?;
     answer.body().deserialize()
 }
 
@@ -65,7 +73,9 @@ pub async fn kill(
 /// # Errors
 /// The supervisor refuses, does not run, or the bus is not there.
 pub async fn reload(bus: &Connection, pod: &PodName) -> zbus::Result<Vec<Delivery>> {
-    let answer = bus.call_method(Some(bus_name(pod)), PATH, Some(INTERFACE), "Reload", &()).await?;
+    let answer = bus
+        .call_method(Some(bus_name(pod)), PATH, Some(INTERFACE), "Reload", &())
+        .await?;
     answer.body().deserialize()
 }
 
@@ -77,7 +87,9 @@ pub async fn reload(bus: &Connection, pod: &PodName) -> zbus::Result<Vec<Deliver
 pub async fn state(bus: &Connection, pod: &PodName) -> zbus::Result<String> {
     let body = (INTERFACE, "State");
     let properties = Some("org.freedesktop.DBus.Properties");
-    let answer = bus.call_method(Some(bus_name(pod)), PATH, properties, "Get", &body).await?;
+    let answer = bus
+        .call_method(Some(bus_name(pod)), PATH, properties, "Get", &body)
+        .await?;
     let body = answer.body();
     let value: zbus::Variant<'_> = body.deserialize()?;
     Ok(String::try_from(value)?)

@@ -117,12 +117,10 @@ impl Unit {
         };
         let small = |key: &str| number(key).and_then(|number| u32::try_from(number).ok());
         let invocation = || match properties.get("InvocationID") {
-            Some(Variant::Array(bytes)) => {
-                Some(bytes.inner().iter().fold(0_u128, |id, byte| match byte {
-                    Variant::U8(byte) => id << 8 | u128::from(*byte),
-                    _ => id,
-                }))
-            }
+            Some(Variant::Array(bytes)) => Some(bytes.inner().iter().fold(0_u128, |id, byte| match byte {
+                Variant::U8(byte) => id << 8 | u128::from(*byte),
+                _ => id,
+            })),
             _ => None,
         };
         let job = || match properties.get("Job") {
@@ -141,7 +139,10 @@ impl Unit {
         set(&mut self.restarts, small("NRestarts"));
         set(&mut self.active_enter, number("ActiveEnterTimestampMonotonic"));
         set(&mut self.active_exit, number("ActiveExitTimestampMonotonic"));
-        set(&mut self.inactive_enter, number("InactiveEnterTimestampMonotonic"));
+        set(
+            &mut self.inactive_enter,
+            number("InactiveEnterTimestampMonotonic"),
+        );
         set(&mut self.condition.at, number("ConditionTimestampMonotonic"));
         set(&mut self.condition.met, truth("ConditionResult"));
         set(&mut self.assertion.at, number("AssertTimestampMonotonic"));
@@ -175,8 +176,10 @@ impl Unit {
     }
 
     fn signal(&self) -> String {
-        crate::model::Signal::from_number(self.exit_status)
-            .map_or_else(|| format!("signal {}", self.exit_status), |signal| signal.to_string())
+        crate::model::Signal::from_number(self.exit_status).map_or_else(
+            || format!("signal {}", self.exit_status),
+            |signal| signal.to_string(),
+        )
     }
 }
 
@@ -192,7 +195,10 @@ mod tests {
 
     #[test]
     fn properties_are_taken_over_and_others_stay() {
-        let mut unit = Unit { restarts: 3, ..Unit::default() };
+        let mut unit = Unit {
+            restarts: 3,
+            ..Unit::default()
+        };
         let id: Vec<u8> = vec![1; 16];
         let path = zbus::ObjectPath::try_from("/org/freedesktop/systemd1/job/7").unwrap();
         unit.apply(&Properties::from([
@@ -205,9 +211,15 @@ mod tests {
             ("ConditionResult", Variant::from(true)),
             ("NRestarts", Variant::from("not a number")),
         ]));
-        assert_eq!((unit.active, unit.restarting, unit.job), (Active::Activating, true, true));
+        assert_eq!(
+            (unit.active, unit.restarting, unit.job),
+            (Active::Activating, true, true)
+        );
         assert_eq!(unit.invocation, u128::from_be_bytes([1; 16]));
-        assert_eq!((unit.main_pid, unit.exit_status, unit.condition.met), (42, 9, true));
+        assert_eq!(
+            (unit.main_pid, unit.exit_status, unit.condition.met),
+            (42, 9, true)
+        );
         assert_eq!(unit.restarts, 3, "a value of another type is left alone");
         assert!(!unit.is_down());
     }
@@ -215,7 +227,13 @@ mod tests {
     #[test]
     fn a_failure_is_told_in_words() {
         let failed = |result: &str, exit_code, exit_status| {
-            Unit { result: result.to_owned(), exit_code, exit_status, ..Unit::default() }.failure()
+            Unit {
+                result: result.to_owned(),
+                exit_code,
+                exit_status,
+                ..Unit::default()
+            }
+            .failure()
         };
         assert_eq!(failed("exit-code", 1, 3), "exit status 3");
         assert_eq!(failed("signal", 2, 9), "killed by SIGKILL");

@@ -1,0 +1,166 @@
+//! What a command works on: `POD` or `POD/MEMBER`, as people write it.
+
+use crate::compiled::{self, CompiledError};
+use crate::model::{MemberName, Paths, Pod, PodName};
+use anyhow::{Context, anyhow, bail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::future::Future;
+
+/// A pod that exists, and perhaps one of its members.
+#[derive(Debug)]
+pub struct Target {
+    /// The pod, as it runs if it runs.
+    pub pod: Pod,
+    /// The member that was named.
+    pub member: Option<MemberName>,
+}
+
+impl Target {
+    /// Finds what `text` names: `X`, `pod-X`, `pod-X.service`, and each with `/member`.
+    ///
+    /// # Errors
+    /// There is no such pod or member; the message names the one that was probably meant.
+    pub fn find(text: &str, paths: &Paths) -> anyhow::Result<Self> {
+        let (pod, member) = match text.split_once('/') {
+            Some((pod, member)) => (pod, Some(member)),
+            None => (text, None),
+        };
+        let pod = find_pod(pod, paths)?;
+        let member = member.map(|name| find_member(&pod, name)).transpose()?;
+        Ok(Self { pod, member })
+    }
+}
+
+fn find_pod(text: &str, paths: &Paths) -> anyhow::Result<Pod> {
+    let bare = text.strip_suffix(".service").unwrap_or(text);
+    // A pod may be called `pod-x` itself, so what was written comes first.
+    let spellings = [Some(bare), bare.strip_prefix("pod-")];
+    let mut missing = None;
+    for name in spellings.into_iter().flatten() {
+        let name: PodName = name.parse().with_context(|| format!("`{text}` is not the name of a pod"))?;
+        match compiled::running(paths, &name) {
+            Err(error @ CompiledError::Missing { .. }) => missing = missing.or(Some(error)),
+            found => return Ok(found?),
+        }
+    }
+    let error = missing.map_or_else(|| anyhow!("there is no pod `{text}`"), anyhow::Error::from);
+    let known = pods(paths);
+    match nearest(bare.strip_prefix("pod-").unwrap_or(bare), known.iter().map(PodName::as_str)) {
+        Some(near) => bail!("there is no pod `{bare}`; did you mean `{near}`?"),
+        None => Err(error),
+    }
+}
+
+fn find_member(pod: &Pod, name: &str) -> anyhow::Result<MemberName> {
+    if let Some(member) = pod.member(name) {
+        return Ok(member.name.clone());
+    }
+    let names: Vec<&str> = pod.members.iter().map(|member| member.name.as_str()).collect();
+    match nearest(name, names.iter().copied()) {
+        Some(near) => bail!("the pod {} has no member `{name}`; did you mean `{near}`?", pod.name),
+        None => bail!("the pod {} has no member `{name}`; it has {}", pod.name, names.join(", ")),
+    }
+}
+
+/// Names of all pods of which there is a compiled form: those that systemd knows, and those that run.
+pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
+    let entries = |dir| fs::read_dir(dir).into_iter().flatten().flatten();
+    let generated = paths.unit_dirs().into_iter().flat_map(entries).filter_map(|entry| {
+        let file = entry.file_name().into_string().ok()?;
+        file.strip_prefix("pod-")?.strip_suffix(".json")?.parse().ok()
+    });
+    let running = entries(paths.run()).filter_map(|entry| {
+        let name: PodName = entry.file_name().into_string().ok()?.parse().ok()?;
+        paths.pod(&name).compiled().exists().then_some(name)
+    });
+    generated.chain(running).collect()
+}
+
+/// The known name that differs from `name` in the fewest letters, if that is few.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.len() / 3).max(1);
+    let near = known.map(|known| (distance(name, known), known)).min()?;
+    (near.0 <= limit).then_some(near.1)
+}
+
+/// How many letters must be put in, taken out or replaced to make `a` into `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Connects to the system bus and runs `talk` with it.
+///
+/// # Errors
+/// The bus is not there, or those of `talk`.
+pub fn on_bus<T, F>(talk: impl FnOnce(zbus::Connection) -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let bus = zbus::connection::Builder::system().build().await;
+        talk(bus.context("cannot reach the system bus, over which systemd is asked (`systemctl status dbus`)")?).await
+    })
+}
+
+/// Says what it means that a pod's supervisor gave no answer.
+pub fn explain(pod: &PodName, error: zbus::Error) -> anyhow::Error {
+    let name = match &error {
+        zbus::Error::MethodError(name, ..) => name.as_str().to_owned(),
+        zbus::Error::FDO(error) => zbus::DBusError::name(&**error).to_string(),
+        _ => String::new(),
+    };
+    let unit = pod.unit();
+    match name.rsplit('.').next().unwrap_or_default() {
+        "ServiceUnknown" | "NameHasNoOwner" => {
+            anyhow!("the pod {pod} does not run: its supervisor {unit} is not on the bus (`systemctl status {unit}`)")
+        }
+        "AccessDenied" => anyhow!("not allowed to talk to the supervisor of {pod}: only root is"),
+        "NoReply" | "Disconnected" => anyhow!("the supervisor of {pod} ended before it answered; the pod may be stopping"),
+        _ => anyhow::Error::from(error).context(format!("the supervisor of {pod} refused")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_are_near() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        let known = ["web", "my-shared-pod"];
+        assert_eq!(nearest("my-sharedpod", known.into_iter()), Some("my-shared-pod"));
+        assert_eq!(nearest("wbe", known.into_iter()), None);
+        assert_eq!(nearest("we", known.into_iter()), Some("web"));
+        assert_eq!(nearest("other", known.into_iter()), None);
+    }
+
+    #[test]
+    fn pods_are_listed_where_they_are_compiled_or_run() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path());
+        let generated = &paths.unit_dirs()[3];
+        fs::create_dir_all(generated).unwrap();
+        fs::write(generated.join("pod-web.json"), "").unwrap();
+        fs::write(generated.join("pod-web.service"), "").unwrap();
+        let running = paths.pod(&PodName::new("db").unwrap());
+        fs::create_dir_all(running.dir()).unwrap();
+        fs::write(running.compiled(), "").unwrap();
+        fs::create_dir_all(paths.run_network()).unwrap();
+        let names: Vec<String> = pods(&paths).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["db", "web"]);
+        let error = Target::find("wep", &paths).unwrap_err().to_string();
+        assert_eq!(error, "there is no pod `wep`; did you mean `web`?");
+    }
+}

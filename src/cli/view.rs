@@ -1,0 +1,202 @@
+//! How pods are, for `podunit ps` and `podunit status`: what systemd says of their units, put beside what they were
+//! defined as.
+
+use crate::compiled;
+use crate::model::{Container, ImageSource, Paths, Pod, PodName};
+use crate::systemd::manager;
+use crate::systemd::pod;
+use crate::systemd::unit::{Active, Properties, Unit};
+use futures_util::future::join_all;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use zbus::{Connection, Variant};
+
+/// A pod.
+#[derive(Debug, Serialize)]
+pub struct PodView {
+    /// Its name.
+    pub pod: PodName,
+    /// Its unit.
+    pub unit: String,
+    /// `starting`, `ready`, `degraded`, `recovering`, `stopping`, `failed`, or systemd's `inactive`.
+    pub state: String,
+    /// The state in words, empty if there are none.
+    pub status: String,
+    /// Since when, in microseconds since 1970; 0 if it never was anything else.
+    pub since: u64,
+    /// Published ports in Podman's spelling.
+    pub ports: Vec<String>,
+    /// Addresses on the pods' network.
+    pub addresses: Vec<String>,
+    /// Where it is defined.
+    pub source: PathBuf,
+    /// Whether it runs although no definition of it is left, or with another than there is now.
+    pub outdated: bool,
+    /// The unit that owns its namespaces.
+    pub infra: UnitView,
+    /// Its members.
+    pub members: Vec<MemberView>,
+}
+
+/// A unit.
+#[derive(Debug, Serialize)]
+pub struct UnitView {
+    /// Its name.
+    pub unit: String,
+    /// systemd's `ActiveState`.
+    pub state: String,
+    /// Main process, 0 for none.
+    pub pid: u32,
+    /// Since when, in microseconds since 1970; 0 if it never was anything else.
+    pub since: u64,
+}
+
+/// A member.
+#[derive(Debug, Serialize)]
+pub struct MemberView {
+    /// Its name.
+    pub member: String,
+    /// Its unit.
+    #[serde(flatten)]
+    pub unit: UnitView,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Its image, or the folder that is its root.
+    pub image: String,
+    /// Why it is not up, or what it says of itself.
+    pub detail: String,
+}
+
+/// A unit as read, with what only people want to know.
+#[derive(Default)]
+struct Read {
+    unit: Unit,
+    status: String,
+    since: u64,
+}
+
+/// Looks at a pod.
+///
+/// # Errors
+/// Its compiled form cannot be used, or systemd does not answer.
+pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Result<PodView> {
+    let definition = compiled::running(paths, name)?;
+    let units = definition.service_units();
+    let read = join_all(units.iter().map(|unit| read(bus, unit))).await;
+    let mut read = read.into_iter().collect::<zbus::Result<Vec<Read>>>()?.into_iter();
+    let own = read.next().unwrap_or_default();
+    let infra = read.next().unwrap_or_default();
+    let members = definition.members.iter().zip(read).map(|(member, read)| view_member(name, member, read));
+    let members = members.collect();
+    let state = match own.unit.active {
+        Active::Inactive | Active::Failed => own.unit.active.word().to_owned(),
+        // The supervisor knows better, if it answers.
+        active => pod::state(bus, name).await.unwrap_or_else(|_| active.word().to_owned()),
+    };
+    let status = match own.unit.active {
+        Active::Failed if own.status.is_empty() => own.unit.failure(),
+        Active::Inactive => String::new(),
+        _ => own.status,
+    };
+    Ok(PodView {
+        state,
+        status,
+        since: own.since,
+        ports: definition.ports.iter().map(ToString::to_string).collect(),
+        addresses: addresses(paths, name),
+        outdated: is_outdated(paths, &definition),
+        source: definition.source,
+        infra: view_unit(name.infra_unit(), &infra),
+        members,
+        unit: name.unit(),
+        pod: definition.name,
+    })
+}
+
+async fn read(bus: &Connection, unit: &str) -> zbus::Result<Read> {
+    let mut read = Read::default();
+    read.unit = manager::read_unit(bus, unit, |properties: &Properties<'_>| {
+        if let Some(Variant::Str(status)) = properties.get("StatusText") {
+            read.status = status.to_string();
+        }
+        if let Some(Variant::U64(since)) = properties.get("StateChangeTimestamp") {
+            read.since = *since;
+        }
+    })
+    .await?;
+    Ok(read)
+}
+
+fn view_unit(unit: String, read: &Read) -> UnitView {
+    UnitView { unit, state: read.unit.active.word().to_owned(), pid: read.unit.main_pid, since: read.since }
+}
+
+fn view_member(pod: &PodName, member: &Container, read: Read) -> MemberView {
+    let unit = &read.unit;
+    let detail = match unit.active {
+        _ if unit.restarting => format!("is started again after: {}", unit.failure()),
+        Active::Failed => unit.failure(),
+        _ => read.status.clone(),
+    };
+    MemberView {
+        member: member.name.to_string(),
+        unit: view_unit(pod.member_unit(&member.name), &read),
+        ready: unit.active == Active::Active,
+        image: match &member.image {
+            ImageSource::Image(reference) => reference.clone(),
+            ImageSource::Rootfs(path) => path.clone(),
+        },
+        detail,
+    }
+}
+
+/// Addresses that infra asked netavark for.
+fn addresses(paths: &Paths, name: &PodName) -> Vec<String> {
+    let text = std::fs::read(paths.pod(name).network()).unwrap_or_default();
+    let asked: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let networks = asked["networks"].as_object().into_iter().flatten();
+    let addresses = networks.flat_map(|(_, network)| network["static_ips"].as_array().into_iter().flatten());
+    addresses.filter_map(|address| address.as_str().map(str::to_owned)).collect()
+}
+
+fn is_outdated(paths: &Paths, running: &Pod) -> bool {
+    paths.pod(&running.name).compiled().exists()
+        && compiled::find(paths, &running.name).map_or(true, |(now, _)| now != *running)
+}
+
+/// How long ago `since` was, in systemd's words: `3min ago`. Empty for 0.
+pub fn ago(since: u64) -> String {
+    if since == 0 {
+        return String::new();
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    span(now.as_secs().saturating_sub(since / 1_000_000))
+}
+
+fn span(seconds: u64) -> String {
+    let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
+    let first = units.iter().position(|(_, length)| seconds >= *length).unwrap_or(units.len() - 1);
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (word, length) in units.iter().skip(first).take(2) {
+        if rest / length > 0 || words.is_empty() {
+            words.push(format!("{}{word}", rest / length));
+        }
+        rest %= length;
+    }
+    words.join(" ") + " ago"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::span;
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        assert_eq!(span(0), "0s ago");
+        assert_eq!(span(61), "1min 1s ago");
+        assert_eq!(span(7_200), "2h ago");
+        assert_eq!(span(200_000), "2d 7h ago");
+    }
+}

@@ -1,0 +1,424 @@
+//! The state machine by example and by property.
+
+use super::*;
+use proptest::prelude::*;
+
+fn up(invocation: u128) -> Unit {
+    Unit {
+        load: "loaded".to_owned(),
+        active: Active::Active,
+        invocation,
+        main_pid: 40,
+        result: "success".to_owned(),
+        active_enter: 100,
+        ..Unit::default()
+    }
+}
+
+fn waiting() -> Unit {
+    Unit { load: "loaded".to_owned(), job: true, ..Unit::default() }
+}
+
+fn failed(result: &str, status: i32) -> Unit {
+    let exit_code = if result == "signal" { 2 } else { 1 };
+    Unit { active: Active::Failed, result: result.to_owned(), exit_code, exit_status: status, ..down(0) }
+}
+
+fn restarting(status: i32) -> Unit {
+    Unit { active: Active::Activating, restarting: true, ..failed("exit-code", status) }
+}
+
+fn down(at: u64) -> Unit {
+    Unit { active: Active::Inactive, main_pid: 0, inactive_enter: at, ..up(1) }
+}
+
+fn listed(unit: &Unit) -> Listed {
+    Listed {
+        name: String::new(),
+        load: unit.load.clone(),
+        active: unit.active,
+        restarting: unit.restarting,
+        job: unit.job,
+    }
+}
+
+/// A machine with its world: what systemd would say if asked.
+struct Pod {
+    machine: Machine,
+    own: Active,
+    actions: Vec<Action>,
+}
+
+impl Pod {
+    fn new(marker: Option<u128>, infra: Unit, members: [Unit; 2]) -> Self {
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let mut pod = Self {
+            machine: Machine::new(names, true, true, marker),
+            own: Active::Activating,
+            actions: Vec::new(),
+        };
+        pod.infra(infra);
+        let [a, b] = members;
+        pod.member(0, a);
+        pod.member(1, b);
+        pod.step(Event::Synced);
+        pod
+    }
+
+    /// Takes a step and answers what can be answered at once.
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        let mut new = self.machine.step(event);
+        let mut at = 0;
+        while at < new.len() {
+            let answer = match &new[at] {
+                Action::Recheck => Some(Event::Rechecked(self.list())),
+                Action::Sync => Some(Event::Synced),
+                _ => None,
+            };
+            if let Some(answer) = answer {
+                let more = self.machine.step(answer);
+                new.extend(more);
+            }
+            at += 1;
+        }
+        self.actions.extend(new.iter().cloned());
+        new
+    }
+
+    fn list(&self) -> Vec<Listed> {
+        let own = Unit { active: self.own, ..Unit::default() };
+        let units = [&own, self.machine.infra(), self.machine.member(0), self.machine.member(1)];
+        units.into_iter().map(listed).collect()
+    }
+
+    fn infra(&mut self, unit: Unit) -> Vec<Action> {
+        self.step(Event::Unit(Role::Infra, Box::new(unit)))
+    }
+
+    fn member(&mut self, at: usize, unit: Unit) -> Vec<Action> {
+        self.step(Event::Unit(Role::Member(at), Box::new(unit)))
+    }
+
+    fn status(&self) -> &str {
+        self.machine.status()
+    }
+
+    /// A pod that is ready.
+    fn ready() -> Self {
+        let mut pod = Self::new(None, up(1), [up(2), up(3)]);
+        pod.step(Event::Settled);
+        pod.step(Event::Ports(Vec::new()));
+        assert_eq!(pod.machine.state(), PodState::Ready);
+        pod.own = Active::Active;
+        pod
+    }
+}
+
+#[test]
+fn a_start_waits_for_members_ports_and_a_moment() {
+    let mut pod = Pod::new(None, waiting(), [waiting(), waiting()]);
+    assert_eq!(pod.status(), "0/2 ready: infra is not up");
+    assert!(pod.infra(up(1)).contains(&Action::Attach));
+    pod.member(0, up(2));
+    assert_eq!(pod.status(), "1/2 ready: b waits for its turn");
+    let actions = pod.member(1, up(3));
+    assert!(actions.contains(&Action::Probe) && actions.contains(&Action::Settle));
+    pod.step(Event::Ports(vec![80]));
+    assert_eq!(pod.status(), "2/2 ready: port 80/tcp has no listener");
+    assert!(!pod.step(Event::Settled).contains(&Action::Ready));
+    let actions = pod.step(Event::Ports(Vec::new()));
+    assert!(actions.contains(&Action::Ready) && actions.contains(&Action::Remember(1)), "{actions:?}");
+    assert_eq!(pod.status(), "2/2 ready");
+}
+
+#[test]
+fn a_change_seen_in_the_last_look_holds_readiness_back() {
+    let mut pod = Pod::new(None, up(1), [up(2), up(3)]);
+    pod.step(Event::Settled);
+    let mut machine = pod.machine.clone();
+    assert!(machine.step(Event::Ports(Vec::new())).contains(&Action::Recheck));
+    let mut list = pod.list();
+    list[3].active = Active::Failed;
+    assert_eq!(machine.step(Event::Rechecked(list)), [Action::Sync]);
+    machine.step(Event::Unit(Role::Member(1), Box::new(failed("exit-code", 1))));
+    let actions = machine.step(Event::Synced);
+    assert!(actions.contains(&Action::Warn("b failed: exit status 1".to_owned())), "{actions:?}");
+}
+
+#[test]
+fn a_member_that_fails_fails_the_start_and_everything_goes_down() {
+    for unit in [failed("exit-code", 1), restarting(1)] {
+        let mut pod = Pod::new(None, up(1), [up(2), waiting()]);
+        let actions = pod.member(1, unit);
+        assert!(actions.contains(&Action::StopUnit(Role::Infra)), "{actions:?}");
+        assert_eq!((pod.status(), pod.machine.state()), ("b failed: exit status 1", PodState::Failed));
+        pod.member(1, down(0));
+        pod.infra(down(0));
+        assert_eq!(pod.member(0, down(0)), [Action::Exit(1)]);
+    }
+}
+
+#[test]
+fn a_restart_that_was_not_seen_fails_the_start() {
+    let mut pod = Pod::new(None, up(1), [up(2), waiting()]);
+    pod.member(1, Unit { restarts: 1, ..up(4) });
+    assert_eq!(pod.machine.state(), PodState::Failed);
+    // After an end with success it is no failure.
+    let mut pod = Pod::new(None, up(1), [up(2), waiting()]);
+    pod.member(1, Unit { result: "success".to_owned(), ..restarting(0) });
+    pod.member(1, Unit { restarts: 1, ..up(4) });
+    assert_eq!(pod.machine.state(), PodState::Starting);
+    // The counter of a unit that only waits is that of its last life.
+    let pod = Pod::new(None, up(1), [up(2), Unit { restarts: 7, ..waiting() }]);
+    assert_eq!(pod.machine.state(), PodState::Starting);
+}
+
+#[test]
+fn a_member_that_ended_with_success_or_was_skipped_holds_nothing_up() {
+    let ended = Unit { active_enter: 150, ..down(200) };
+    let mut skipped = Unit { active_enter: 0, ..down(0) };
+    skipped.condition.at = 120;
+    let mut pod = Pod::new(None, up(1), [ended, skipped]);
+    pod.step(Event::Settled);
+    pod.step(Event::Ports(Vec::new()));
+    assert_eq!(pod.status(), "0/2 ready: a has ended; b was skipped, a condition of its unit is not met");
+    assert_eq!(pod.machine.state(), PodState::Ready);
+}
+
+#[test]
+fn a_start_that_takes_too_long_says_what_it_waited_for() {
+    let starting = Unit { active: Active::Activating, ..up(3) };
+    let mut pod = Pod::new(None, up(1), [up(2), starting]);
+    pod.step(Event::Deadline);
+    assert_eq!(pod.status(), "not ready in time (TimeoutStartSec=): b is starting");
+    assert!(pod.actions.contains(&Action::StopUnit(Role::Infra)));
+    let mut pod = Pod::ready();
+    assert_eq!(pod.step(Event::Deadline), []);
+}
+
+#[test]
+fn a_successor_adopts_and_touches_nothing() {
+    let mut pod = Pod::new(Some(1), up(1), [up(2), failed("exit-code", 1)]);
+    assert!(pod.actions.contains(&Action::Ready));
+    assert_eq!((pod.status(), pod.machine.state()), ("1/2 ready: b failed, exit status 1", PodState::Degraded));
+    let touches = |action: &Action| matches!(action, Action::StopUnit(_) | Action::StartUnit(_));
+    assert!(!pod.actions.iter().any(touches));
+    pod.step(Event::Deadline);
+    assert_eq!(pod.machine.state(), PodState::Degraded);
+}
+
+#[test]
+fn a_marker_of_a_pod_that_is_over_is_no_adoption() {
+    let mut pod = Pod::new(Some(99), waiting(), [waiting(), waiting()]);
+    pod.infra(up(1));
+    pod.member(0, failed("exit-code", 1));
+    assert_eq!(pod.machine.state(), PodState::Failed);
+}
+
+#[test]
+fn after_a_crash_of_infra_what_ran_is_started_and_what_was_stopped_is_not() {
+    let mut pod = Pod::ready();
+    pod.member(1, down(150));
+    assert_eq!(pod.status(), "1/2 ready: b has ended");
+    // The kernel kills the members of a dead process ID namespace; that may be seen before infra's end.
+    pod.member(0, Unit { inactive_enter: 199_999_000, ..failed("signal", 9) });
+    assert_eq!(pod.machine.state(), PodState::Degraded);
+    pod.infra(Unit { active_exit: 200_000_000, ..restarting(9) });
+    assert_eq!(pod.machine.state(), PodState::Recovering);
+    let actions = pod.infra(Unit { active_enter: 300_000_000, ..up(7) });
+    assert!(actions.contains(&Action::Attach) && actions.contains(&Action::Remember(7)));
+    let started: Vec<_> = actions.iter().filter(|action| matches!(action, Action::StartUnit(_))).collect();
+    assert_eq!(started, [&Action::StartUnit(Role::Member(0))]);
+    assert_eq!(pod.actions.iter().filter(|action| **action == Action::Ready).count(), 1);
+}
+
+#[test]
+fn infra_that_fails_for_good_ends_the_pod() {
+    let mut pod = Pod::ready();
+    let actions = pod.infra(failed("start-limit-hit", 0));
+    for wanted in [Role::Infra, Role::Member(0), Role::Member(1)] {
+        assert!(actions.contains(&Action::StopUnit(wanted)), "{actions:?}");
+    }
+    pod.member(0, down(0));
+    assert_eq!(pod.member(1, down(0)), [Action::Exit(1)]);
+}
+
+#[test]
+fn a_stop_by_systemd_is_waited_for_and_nothing_is_stopped_twice() {
+    let mut pod = Pod::ready();
+    pod.own = Active::Deactivating;
+    pod.infra(Unit { job: true, ..up(1) });
+    let actions = pod.step(Event::Stop);
+    assert!(!actions.iter().any(|action| matches!(action, Action::StopUnit(_))), "{actions:?}");
+    assert!(actions.contains(&Action::Stopping));
+    pod.member(0, down(0));
+    pod.member(1, down(0));
+    assert_eq!(pod.infra(down(0)), [Action::Exit(0)]);
+    assert_eq!(pod.step(Event::Stop), []);
+}
+
+#[test]
+fn a_signal_from_elsewhere_stops_the_pod_as_systemctl_would() {
+    let mut pod = Pod::ready();
+    let actions = pod.step(Event::Stop);
+    assert!(actions.contains(&Action::StopUnit(Role::Pod)), "{actions:?}");
+    let mut pod = Pod::ready();
+    pod.own = Active::Deactivating;
+    let actions = pod.step(Event::Stop);
+    assert!(actions.contains(&Action::StopUnit(Role::Infra)), "a stop without dependencies: {actions:?}");
+}
+
+#[test]
+fn a_restart_does_not_touch_the_new_infra() {
+    let mut pod = Pod::ready();
+    pod.own = Active::Deactivating;
+    pod.infra(Unit { job: true, ..up(1) });
+    pod.step(Event::Stop);
+    pod.member(0, waiting());
+    pod.member(1, waiting());
+    let actions = pod.infra(Unit { active: Active::Activating, ..up(5) });
+    assert_eq!(actions, [Action::Exit(0)]);
+}
+
+#[test]
+fn a_stop_before_anything_is_known_waits_for_the_units() {
+    let mut machine = Machine::new(vec!["a".to_owned()], false, true, None);
+    assert_eq!(machine.step(Event::Stop), []);
+    machine.step(Event::Unit(Role::Infra, Box::new(up(1))));
+    machine.step(Event::Unit(Role::Member(0), Box::new(up(2))));
+    assert!(machine.step(Event::Synced).contains(&Action::Recheck));
+}
+
+fn any_unit() -> impl Strategy<Value = Unit> {
+    let active = prop::sample::select(vec![
+        Active::Inactive,
+        Active::Activating,
+        Active::Active,
+        Active::Deactivating,
+        Active::Failed,
+    ]);
+    let result = prop::sample::select(vec!["", "success", "exit-code", "signal", "start-limit-hit", "timeout"]);
+    let facts = (any::<bool>(), any::<bool>(), 0_u128..4, 0_u32..3);
+    (active, result, facts, 0_u64..3, 0_u64..3).prop_map(|(active, result, facts, active_enter, inactive_enter)| {
+        let (restarting, job, invocation, restarts) = facts;
+        Unit {
+            load: "loaded".to_owned(),
+            active,
+            restarting: restarting && active == Active::Activating,
+            job,
+            invocation,
+            restarts,
+            result: result.to_owned(),
+            exit_code: 2,
+            exit_status: 9,
+            active_enter,
+            inactive_enter,
+            ..Unit::default()
+        }
+    })
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Unit(Role, Unit),
+    Known(bool),
+    Rechecked { own: Active, true_list: bool },
+    Ports(bool),
+    Settled,
+    Deadline,
+    Stop,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let role = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)]);
+    let own = prop::sample::select(vec![Active::Activating, Active::Active, Active::Deactivating]);
+    let up = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)]).prop_map(|r| Step::Unit(r, up(1)));
+    prop_oneof![
+        6 => (role, any_unit()).prop_map(|(role, unit)| Step::Unit(role, unit)),
+        6 => up,
+        2 => prop::bool::weighted(0.9).prop_map(Step::Known),
+        4 => (own, prop::bool::weighted(0.8)).prop_map(|(own, true_list)| Step::Rechecked { own, true_list }),
+        3 => any::<bool>().prop_map(Step::Ports),
+        3 => Just(Step::Settled),
+        1 => Just(Step::Deadline),
+        1 => Just(Step::Stop),
+    ]
+}
+
+fn event(step: Step, pod: &mut Pod) -> Event {
+    match step {
+        Step::Unit(role, unit) => Event::Unit(role, Box::new(unit)),
+        Step::Known(true) => Event::Synced,
+        Step::Known(false) => Event::Syncing,
+        Step::Rechecked { own, true_list } => {
+            pod.own = own;
+            let mut list = pod.list();
+            if !true_list {
+                list[2].active = Active::Failed;
+            }
+            Event::Rechecked(list)
+        }
+        Step::Ports(silent) => Event::Ports(if silent { vec![80] } else { Vec::new() }),
+        Step::Settled => Event::Settled,
+        Step::Deadline => Event::Deadline,
+        Step::Stop => Event::Stop,
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens(marker in prop::option::of(0_u128..4), steps in prop::collection::vec(any_step(), 0..60)) {
+        let names = vec!["a".to_owned(), "b".to_owned()];
+        let machine = Machine::new(names, true, true, marker);
+        let mut pod = Pod { machine, own: Active::Activating, actions: Vec::new() };
+        let (mut ready, mut over) = (false, false);
+        for step in steps {
+            let asked_to_stop = matches!(step, Step::Stop);
+            let was_stopping = pod.machine.is_stopping();
+            let event = event(step, &mut pod);
+            let actions = pod.machine.step(event);
+            prop_assert!(!over || actions.is_empty(), "{actions:?} after the end");
+            for action in &actions {
+                match action {
+                    Action::Ready => {
+                        prop_assert!(!ready, "READY=1 twice");
+                        ready = true;
+                        prop_assert_eq!(standing::infra(pod.machine.infra()), Infra::Up);
+                        let good = |at| matches!(
+                            pod.machine.standing(at), Standing::Up | Standing::Ended | Standing::Skipped);
+                        let adopted = pod.machine.adopted == Some(true);
+                        prop_assert!(adopted || (good(0) && good(1) && pod.machine.ports == Ports::Open));
+                    }
+                    Action::StopUnit(_) => prop_assert!(pod.machine.is_stopping()),
+                    Action::StartUnit(Role::Member(at)) => {
+                        let unit = pod.machine.member(*at);
+                        prop_assert!(ready && unit.is_down() && !unit.job);
+                    }
+                    Action::StartUnit(_) => prop_assert!(false, "only members are started"),
+                    Action::Status(text) => prop_assert!(!text.contains('\n')),
+                    Action::Exit(status) => {
+                        over = true;
+                        prop_assert!(*status == 0 || pod.machine.state() == PodState::Failed);
+                    }
+                    _ => {}
+                }
+            }
+            if !was_stopping && pod.machine.is_stopping() && !asked_to_stop && pod.machine.adopted == Some(true) {
+                let gone = matches!(standing::infra(pod.machine.infra()), Infra::Gone { .. });
+                prop_assert!(gone, "an adopted pod ends only with infra");
+            }
+        }
+        // Whatever happened: when everything is down after a stop, the supervisor ends, and only once.
+        if !over {
+            pod.own = Active::Deactivating;
+            pod.actions.clear();
+            pod.step(Event::Synced);
+            pod.step(Event::Stop);
+            pod.infra(down(0));
+            pod.member(0, down(0));
+            pod.member(1, down(0));
+            let exits = pod.actions.iter().filter(|action| matches!(action, Action::Exit(_))).count();
+            prop_assert_eq!(exits, 1);
+        }
+    }
+}
