@@ -1,6 +1,7 @@
 //! The generator on trees of definitions: `fixtures/generate/NAME/root` becomes `expected`, and says what is in
 //! `messages` (if it is there; a line of `<3>` means exit status 1). `UPDATE=1 cargo test --test generate` writes
 //! both anew.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs;

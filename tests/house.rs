@@ -1,4 +1,5 @@
 //! The house's walls: which module may use which, as the table in `src/lib.rs` says.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -56,8 +56,18 @@ struct Report {
 /// A file or root that does not exist, or a file that is no definition.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let definitions = read(arguments)?;
-    let Definitions { pods, broken, problems, sources } = &definitions;
-    let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
+    let Definitions {
+        pods,
+        broken,
+        problems,
+        sources,
+    } = &definitions;
+    let count = |severity| {
+        problems
+            .iter()
+            .filter(|problem| problem.severity == severity)
+            .count()
+    };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     match arguments.format {
         Format::Json => output::json(&Report {
@@ -65,7 +75,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             broken: broken.iter().map(|pod| pod.name.to_string()).collect(),
             errors,
             warnings,
-            problems: problems.iter().map(|problem| Record::new(problem, sources)).collect(),
+            problems: problems
+                .iter()
+                .map(|problem| Record::new(problem, sources))
+                .collect(),
         })?,
         Format::Text => {
             let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -74,14 +87,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 text.push('\n');
             }
             for pod in broken {
-                text.push_str(&format!("The pod {} cannot be made until its errors are repaired.\n", pod.name));
+                text.push_str(&format!(
+                    "The pod {} cannot be made until its errors are repaired.\n",
+                    pod.name
+                ));
             }
             text.push_str(&summary(pods.len(), broken.len(), errors, warnings));
             // A closed standard error leaves nobody to tell.
             let _ = io::stderr().write_all(text.as_bytes());
         }
     }
-    Ok(if errors > 0 { ExitCode::from(super::FAILURE) } else { ExitCode::SUCCESS })
+    Ok(if errors > 0 {
+        ExitCode::from(super::FAILURE)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn summary(whole: usize, broken: usize, errors: usize, warnings: usize) -> String {
@@ -101,7 +121,10 @@ fn summary(whole: usize, broken: usize, errors: usize, warnings: usize) -> Strin
 
 fn read(arguments: &Arguments) -> anyhow::Result<Definitions> {
     if !arguments.root.is_dir() {
-        bail!("{} is not a directory: --root takes a file tree", arguments.root.display());
+        bail!(
+            "{} is not a directory: --root takes a file tree",
+            arguments.root.display()
+        );
     }
     let paths = Paths::new(&arguments.root);
     if arguments.files.is_empty() {
@@ -113,7 +136,8 @@ fn read(arguments: &Arguments) -> anyhow::Result<Definitions> {
 
 fn check_name(file: &Path) -> anyhow::Result<()> {
     let shown = file.display();
-    file.symlink_metadata().with_context(|| format!("{shown} cannot be checked"))?;
+    file.symlink_metadata()
+        .with_context(|| format!("{shown} cannot be checked"))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".conf") {
         bail!("{shown} is a drop-in: name the definition that it belongs to, NAME.pod or NAME.container");

@@ -8,6 +8,7 @@ use crate::model::{
     Bind, Container, EnvironmentFile, ImageSource, MemberName, Passthrough, Ready, Signal, SignalMap, Tmpfs,
 };
 use crate::unitfile::value::{TimeSpan, parse_time_span};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,28 +24,38 @@ const CAPABILITIES: &str = "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND B
     SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG \
     WAKE_ALARM ALL";
 
-/// Reads one container. `source` is its file and `heading` the place that stands for it as a whole. What has an
-/// error is left out or empty: the pod will not be made.
+/// Reads one container, and adds what it publishes to `ports`. `source` is its file and `heading` the place that
+/// stands for it as a whole. What has an error is left out or empty: the pod will not be made.
 pub(super) fn read(
     name: MemberName,
     source: &Path,
     heading: Place,
     settings: &Settings,
+    ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
-) -> (Container, Vec<Published>) {
+) -> Container {
     settings.check_keys(problems);
-    always_true(settings, "NoNewPrivileges", "no container can gain privileges, and that cannot be changed", problems);
-    always_true(settings, "StartWithPod", "all containers start with their pod in this version", problems);
+    always_true(
+        settings,
+        "NoNewPrivileges",
+        "no container can gain privileges, and that cannot be changed",
+        problems,
+    );
+    always_true(
+        settings,
+        "StartWithPod",
+        "all containers start with their pod in this version",
+        problems,
+    );
     let folder = source.parent().unwrap_or(Path::new("/"));
-    let mut ports = Vec::new();
-    for value in settings.values("PublishPort", problems) {
-        ports.extend(port::read(&value, problems));
-    }
+    port::read(settings, ports, problems);
     let (binds, tmpfs) = mounts(settings, folder, problems);
     let signal = |key, problems: &mut Vec<Problem>| {
-        settings.value(key, problems).and_then(|value| read_signal(&value.text, &value, problems))
+        settings
+            .value(key, problems)
+            .and_then(|value| read_signal(&value.text, &value, problems))
     };
-    let container = Container {
+    Container {
         name,
         source: source.to_owned(),
         image: image(settings, heading, problems),
@@ -70,8 +81,7 @@ pub(super) fn read(
             .map(|(name, value)| (name, value.unwrap_or_default()))
             .collect(),
         units: Passthrough::default(),
-    };
-    (container, ports)
+    }
 }
 
 fn always_true(settings: &Settings, key: &str, why: &str, problems: &mut Vec<Problem>) {
@@ -108,7 +118,11 @@ fn image(settings: &Settings, heading: Place, problems: &mut Vec<Problem>) -> Im
         }
         (Some(image), Some(rootfs)) => {
             let problem = Problem::error(rootfs.place(), "the container has both Image= and Rootfs=");
-            problems.push(problem.other(image.place(), "the image").help("remove one of them"));
+            problems.push(
+                problem
+                    .other(image.place(), "the image")
+                    .help("remove one of them"),
+            );
             ImageSource::Image(image.text)
         }
         (None, None) => {
@@ -149,10 +163,18 @@ fn environment_files(
         };
         // As in Quadlet: a path that is not absolute is relative to the definition, with or without a dot.
         let is_anchored = name.starts_with(['/', '%', '.']);
-        let anchored = if is_anchored { name.to_owned() } else { format!("./{name}") };
+        let anchored = if is_anchored {
+            name.to_owned()
+        } else {
+            format!("./{name}")
+        };
         match mount::host_path(&anchored, folder).filter(|_| !name.is_empty()) {
             Some(path) => files.push(EnvironmentFile { path, optional }),
-            None => problems.push(value.error("this is no path of a file").help("write an absolute path")),
+            None => problems.push(
+                value
+                    .error("this is no path of a file")
+                    .help("write an absolute path"),
+            ),
         }
     }
     files
@@ -163,8 +185,13 @@ fn user(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
     let group = settings.text("Group", problems);
     for value in user.iter().chain(&group) {
         let parts = value.text.split(':').count();
-        let most = if value.text == user.as_ref().map_or("", |user| &user.text) { 2 } else { 1 };
-        let is_name = |part: &str| !part.is_empty() && !part.starts_with('-') && !part.contains(['/', ' ', '\t']);
+        let most = if value.text == user.as_ref().map_or("", |user| &user.text) {
+            2
+        } else {
+            1
+        };
+        let is_name =
+            |part: &str| !part.is_empty() && !part.starts_with('-') && !part.contains(['/', ' ', '\t']);
         if parts > most || !value.text.split(':').all(is_name) {
             let problem = value.error("this is not a user or group");
             problems.push(problem.help("write a name or a number: User=nginx, User=101:101, Group=101"));
@@ -172,7 +199,9 @@ fn user(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
     }
     match (user, group) {
         (Some(user), Some(group)) if user.text.contains(':') => {
-            let problem = group.error("User= names a group already").other(user.place(), "the group is named here");
+            let problem = group
+                .error("User= names a group already")
+                .other(user.place(), "the group is named here");
             problems.push(problem.help("remove Group="));
             Some(user.text)
         }
@@ -196,13 +225,12 @@ fn working_dir(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Strin
 }
 
 fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> (Vec<Bind>, Vec<Tmpfs>) {
-    let mut taken: Vec<(String, Place)> = Vec::new();
+    let mut taken: BTreeMap<String, Place> = BTreeMap::new();
     let mut take = |target: &str, value: &Value, problems: &mut Vec<Problem>| {
-        if let Some((_, first)) = taken.iter().find(|(known, _)| known == target) {
+        if let Some(first) = taken.insert(target.to_owned(), value.place()) {
             let problem = value.error(format!("there is a mount on {target} already"));
-            problems.push(problem.other(first.clone(), "the first one").help("remove one of them"));
+            problems.push(problem.other(first, "the one before").help("remove one of them"));
         }
-        taken.push((target.to_owned(), value.place()));
     };
     let (mut binds, mut tmpfs) = (Vec::new(), Vec::new());
     for value in settings.texts("Volume", problems) {
@@ -227,11 +255,17 @@ fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> 
         let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
         if !CAPABILITIES.split(' ').any(|known| known == bare) {
             let near = super::keys::nearest(bare, CAPABILITIES.split(' '));
-            let help = near.map_or("see capabilities(7)".to_owned(), |near| format!("did you mean CAP_{near}?"));
+            let help = near.map_or("see capabilities(7)".to_owned(), |near| {
+                format!("did you mean CAP_{near}?")
+            });
             problems.push(value.error("this is not a capability").help(help));
             continue;
         }
-        let name = if bare == "ALL" { bare.to_owned() } else { format!("CAP_{bare}") };
+        let name = if bare == "ALL" {
+            bare.to_owned()
+        } else {
+            format!("CAP_{bare}")
+        };
         if !capabilities.contains(&name) {
             capabilities.push(name);
         }
@@ -254,7 +288,11 @@ fn stop_timeout(settings: &Settings, problems: &mut Vec<Problem>) -> Duration {
     match parse_time_span(&value.text) {
         Some(TimeSpan::Finite(span)) => span,
         _ => {
-            problems.push(value.error("this is not a time").help("write seconds, such as 30, or 1min 30s"));
+            problems.push(
+                value
+                    .error("this is not a time")
+                    .help("write seconds, such as 30, or 1min 30s"),
+            );
             STOP_TIMEOUT
         }
     }
@@ -268,7 +306,9 @@ fn signal_map(settings: &Settings, problems: &mut Vec<Problem>) -> SignalMap {
             problems.push(problem.help("write FROM:TO such as HUP:USR1, or USR2:none"));
             continue;
         };
-        let Some(from) = read_signal(from, &value, problems) else { continue };
+        let Some(from) = read_signal(from, &value, problems) else {
+            continue;
+        };
         if !from.is_routed() {
             let problem = value.error(format!("{from} sent to a pod never reaches its containers"));
             problems.push(problem.help("map HUP, USR1, USR2, WINCH or RTMIN+n"));

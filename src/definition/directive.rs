@@ -14,10 +14,30 @@ use std::time::Duration;
 
 /// Keys of `[Unit]` whose values are names of units, which may be written as names of definitions.
 const RELATIONS: [&str; 15] = [
-    "After", "Before", "BindsTo", "Conflicts", "OnFailure", "OnSuccess", "PartOf", "PropagatesReloadTo",
-    "PropagatesStopTo", "ReloadPropagatedFrom", "Requires", "Requisite", "StopPropagatedFrom", "Upholds", "Wants",
+    "After",
+    "Before",
+    "BindsTo",
+    "Conflicts",
+    "OnFailure",
+    "OnSuccess",
+    "PartOf",
+    "PropagatesReloadTo",
+    "PropagatesStopTo",
+    "ReloadPropagatedFrom",
+    "Requires",
+    "Requisite",
+    "StopPropagatedFrom",
+    "Upholds",
+    "Wants",
 ];
-const INSTALL: [&str; 6] = ["Alias", "Also", "DefaultInstance", "RequiredBy", "UpheldBy", "WantedBy"];
+const INSTALL: [&str; 6] = [
+    "Alias",
+    "Also",
+    "DefaultInstance",
+    "RequiredBy",
+    "UpheldBy",
+    "WantedBy",
+];
 /// Extensions of Quadlet for what this version does not have.
 const OTHER_KINDS: [&str; 6] = [".artifact", ".build", ".image", ".kube", ".network", ".volume"];
 
@@ -40,7 +60,7 @@ pub(super) struct Context<'c> {
     pub(super) pod: &'c PodName,
     /// The member; `None` for the pod itself.
     pub(super) member: Option<&'c MemberName>,
-    /// All members of the pod.
+    /// All members of the pod, sorted.
     pub(super) members: &'c [MemberName],
     /// All definitions.
     pub(super) known: &'c Known,
@@ -104,7 +124,10 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
             if !key.starts_with("X-") {
                 let message = format!("there is no key `{}` in [Install]", short(key));
                 let help = keys::nearest(key, INSTALL).map(|near| format!("did you mean {near}=?"));
-                problems.push(Problem { help, ..Problem::error(entry.key_place(), message) });
+                problems.push(Problem {
+                    help,
+                    ..Problem::error(entry.key_place(), message)
+                });
             }
             continue;
         }
@@ -119,15 +142,26 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
             // An alias is a name of the same kind.
             let fits = unit_name_is_valid(&name) && (key != "Alias" || name.ends_with(".service"));
             if !fits {
-                let what = if key == "Alias" { "a name for a service" } else { "the name of a unit" };
-                let help = if key == "Alias" { "write a name such as web.service" } else { "write a name such as multi-user.target" };
+                let what = if key == "Alias" {
+                    "a name for a service"
+                } else {
+                    "the name of a unit"
+                };
+                let help = if key == "Alias" {
+                    "write a name such as web.service"
+                } else {
+                    "write a name such as multi-user.target"
+                };
                 problems.push(Problem::error(place, format!("`{}` is not {what}", short(&name))).help(help));
                 is_whole = false;
             }
             names.push(name);
         }
         if is_whole {
-            directives.push(Directive { key: key.to_owned(), value: names.join(" ") });
+            directives.push(Directive {
+                key: key.to_owned(),
+                value: names.join(" "),
+            });
         }
     }
     directives
@@ -155,7 +189,10 @@ pub(super) fn start_timeout(entries: &mut Vec<Entry>, problems: &mut Vec<Problem
 }
 
 fn directive(entry: Entry) -> Directive {
-    Directive { key: entry.key().to_owned(), value: entry.value().to_owned() }
+    Directive {
+        key: entry.key().to_owned(),
+        value: entry.value().to_owned(),
+    }
 }
 
 fn refuse(entry: Entry, refusal: refused::Refusal) -> Problem {
@@ -170,7 +207,8 @@ fn is_passed_on(entry: Entry, problems: &mut Vec<Problem>) -> bool {
     if key.starts_with("X-") {
         return false;
     }
-    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_key =
+        key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
     if !is_key {
         let message = format!("`{}` is not a key of systemd", short(key));
         problems.push(Problem::error(entry.key_place(), message).help("keys have letters and digits only"));
@@ -187,9 +225,10 @@ fn is_passed_on(entry: Entry, problems: &mut Vec<Problem>) -> bool {
 
 fn words_of(entry: Entry, problems: &mut Vec<Problem>) -> Vec<(String, Place)> {
     match words::split_plain(entry.value()) {
-        Ok(words) => {
-            words.into_iter().map(|word| (word.text, entry.place_of(word.start, word.end))).collect()
-        }
+        Ok(words) => words
+            .into_iter()
+            .map(|word| (word.text, entry.place_of(word.start, word.end)))
+            .collect(),
         Err(error) => {
             let message = format!("{}=: {}", entry.key(), error.message);
             problems.push(Problem::error(entry.place_of(error.start, error.end), message));
@@ -217,50 +256,79 @@ fn relation(
             }
             Err((message, help)) => {
                 let message = format!("{}={}: {message}", entry.key(), short(&word));
-                problems.push(Problem { help, ..Problem::error(place, message) });
+                problems.push(Problem {
+                    help,
+                    ..Problem::error(place, message)
+                });
             }
         }
     }
-    Directive { key: entry.key().to_owned(), value: units.join(" ") }
+    Directive {
+        key: entry.key().to_owned(),
+        value: units.join(" "),
+    }
 }
 
-impl Context<'_> {
+impl<'c> Context<'c> {
+    /// The member of this name.
+    fn own(self, name: &str) -> Option<&'c MemberName> {
+        let at = self
+            .members
+            .binary_search_by(|member| member.as_str().cmp(name))
+            .ok()?;
+        self.members.get(at)
+    }
+
     /// The unit that a word names, or what is wrong with it and what to do.
     fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
-        if let Some(member) = self.members.iter().find(|member| member.as_str() == word) {
+        if let Some(member) = self.own(word) {
             return Ok(self.pod.member_unit(member));
         }
-        let near = |name: &str, all: &[&str], suffix: &str| {
-            keys::nearest(name, all.iter().copied()).map(|near| format!("did you mean {near}{suffix}?"))
-        };
-        let members: Vec<&str> = self.members.iter().map(MemberName::as_str).collect();
+        let meant = |near: Option<&str>, suffix| near.map(|near| format!("did you mean {near}{suffix}?"));
+        let members = || self.members.iter().map(MemberName::as_str);
         if let Some(base) = word.strip_suffix(".container") {
-            let own = self.members.iter().find(|member| member.as_str() == base);
-            if let Some(member) = own {
+            if let Some(member) = self.own(base) {
                 return Ok(self.pod.member_unit(member));
             }
-            let pod = self.known.containers.get(base).and_then(|pod| PodName::new(pod).ok());
+            let pod = self
+                .known
+                .containers
+                .get(base)
+                .and_then(|pod| PodName::new(pod).ok());
             return match pod.zip(MemberName::new(base).ok()) {
                 Some((pod, member)) => Ok(pod.member_unit(&member)),
-                None => Err(("there is no such container".to_owned(), near(base, &members, ".container"))),
+                None => {
+                    let help = meant(keys::nearest(base, members()), ".container").unwrap_or_else(|| {
+                        "a member of another pod is named by its unit, pod-POD-NAME.service".to_owned()
+                    });
+                    Err(("there is no such container".to_owned(), Some(help)))
+                }
             };
         }
         if let Some(base) = word.strip_suffix(".pod") {
             let pod = PodName::new(base).ok().filter(|_| self.known.pods.contains(base));
-            let pods: Vec<&str> = self.known.pods.iter().map(String::as_str).collect();
-            let missing = || ("there is no such pod".to_owned(), near(base, &pods, ".pod"));
-            return pod.map(|pod| pod.unit()).ok_or_else(missing);
+            let near = || keys::nearest(base, self.known.pods.iter().map(String::as_str));
+            return pod
+                .map(|pod| pod.unit())
+                .ok_or_else(|| ("there is no such pod".to_owned(), meant(near(), ".pod")));
         }
         if OTHER_KINDS.iter().any(|suffix| word.ends_with(suffix)) {
-            return Err(("this kind of definition is not supported by this version".to_owned(), None));
+            return Err((
+                "this kind of definition is not supported by this version".to_owned(),
+                None,
+            ));
         }
         // systemd expands specifiers in names itself.
         if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
             return Ok(word.to_owned());
         }
-        let help = near(word, &members, "")
-            .unwrap_or_else(|| "write a member of this pod, or a unit such as network-online.target".to_owned());
-        Err(("this is neither a member of this pod nor the name of a unit".to_owned(), Some(help)))
+        let help = meant(keys::nearest(word, members()), "").unwrap_or_else(|| {
+            "write a member of this pod, or a unit such as network-online.target".to_owned()
+        });
+        Err((
+            "this is neither a member of this pod nor the name of a unit".to_owned(),
+            Some(help),
+        ))
     }
 
     /// What `After=` and `Before=` mean within the pod: `(first, then)` of two members, or an order that would wait
@@ -269,27 +337,38 @@ impl Context<'_> {
         if !["After", "Before"].contains(&key) {
             return Ok(None);
         }
-        let other = self.members.iter().find(|member| self.pod.member_unit(member) == unit);
+        let prefix = format!("pod-{}-", self.pod);
+        let other = unit
+            .strip_prefix(&prefix)
+            .and_then(|rest| self.own(rest.strip_suffix(".service")?));
         let is_pod = unit == self.pod.unit();
         let is_infra = unit == self.pod.infra_unit();
         match (self.member, other) {
             (None, Some(_)) => Err((
-                format!("{key}={unit}: the pod would wait for its own member; it is ready when all members are"),
+                format!(
+                    "{key}={unit}: the pod would wait for its own member; it is ready when all members are"
+                ),
                 "remove it; write After= in [Unit NAME] for an order among members",
             )),
-            (None, None) if is_pod || is_infra => {
-                Err((format!("{key}={unit}: the pod would wait for itself"), "remove it"))
-            }
+            (None, None) if is_pod || is_infra => Err((
+                format!("{key}={unit}: the pod would wait for itself"),
+                "remove it",
+            )),
             (Some(_), None) if is_pod => Err((
                 format!("{key}={unit}: the member would wait for its own pod, which waits for its members"),
                 "remove it; members start after the namespaces of the pod anyway",
             )),
-            (Some(_), None) if is_infra && key == "Before" => {
-                Err((format!("{key}={unit}: members start after the namespaces of the pod"), "remove it"))
-            }
+            (Some(_), None) if is_infra && key == "Before" => Err((
+                format!("{key}={unit}: members start after the namespaces of the pod"),
+                "remove it",
+            )),
             (Some(own), Some(other)) => {
                 let (own, other) = (own.to_string(), other.to_string());
-                Ok(Some(if key == "After" { (other, own) } else { (own, other) }))
+                Ok(Some(if key == "After" {
+                    (other, own)
+                } else {
+                    (own, other)
+                }))
             }
             _ => Ok(None),
         }

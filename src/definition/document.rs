@@ -37,13 +37,27 @@ impl Document {
     /// Parses a text; what cannot be read of it goes to `problems`.
     pub(super) fn parse(path: &Path, text: String, problems: &mut Vec<Problem>) -> Self {
         let (file, errors) = unitfile::parse::parse(&text);
-        let place = |span: Span| Place { path: path.to_owned(), bytes: Some((span.start, span.end)) };
-        problems.extend(errors.into_iter().map(|error| Problem::error(place(error.span), error.message)));
-        Self { path: path.to_owned(), text, file }
+        let place = |span: Span| Place {
+            path: path.to_owned(),
+            bytes: Some((span.start, span.end)),
+        };
+        problems.extend(
+            errors
+                .into_iter()
+                .map(|error| Problem::error(place(error.span), error.message)),
+        );
+        Self {
+            path: path.to_owned(),
+            text,
+            file,
+        }
     }
 
     fn place(&self, span: Span) -> Place {
-        Place { path: self.path.clone(), bytes: Some((span.start, span.end)) }
+        Place {
+            path: self.path.clone(),
+            bytes: Some((span.start, span.end)),
+        }
     }
 }
 
@@ -73,7 +87,10 @@ impl Definition {
 
     /// Assignments of all sections called `name`.
     pub(super) fn entries<'a>(&'a self, name: &str) -> Vec<Entry<'a>> {
-        self.sections().filter(|header| header.name() == name).flat_map(Header::entries).collect()
+        self.sections()
+            .filter(|header| header.name() == name)
+            .flat_map(Header::entries)
+            .collect()
     }
 
     /// The definition as a whole.
@@ -84,7 +101,10 @@ impl Definition {
 
 impl Document {
     fn headers(&self) -> impl Iterator<Item = Header<'_>> {
-        self.file.sections.iter().map(|section| Header { document: self, section })
+        self.file.sections.iter().map(|section| Header {
+            document: self,
+            section,
+        })
     }
 }
 
@@ -106,9 +126,17 @@ impl<'a> Header<'a> {
         self.document.place(self.section.span)
     }
 
+    /// Whether both are in one file.
+    pub(super) fn is_beside(self, other: Header) -> bool {
+        std::ptr::eq(self.document, other.document)
+    }
+
     /// Its assignments.
     pub(super) fn entries(self) -> impl Iterator<Item = Entry<'a>> {
-        self.section.assignments.iter().map(move |assignment| Entry { document: self.document, assignment })
+        self.section.assignments.iter().map(move |assignment| Entry {
+            document: self.document,
+            assignment,
+        })
     }
 }
 
@@ -138,7 +166,11 @@ impl<'a> Entry<'a> {
     /// Where the value stands; the key, if the value is empty.
     pub(super) fn value_place(self) -> Place {
         let span = self.assignment.value_span;
-        if span.start == span.end { self.key_place() } else { self.document.place(span) }
+        if span.start == span.end {
+            self.key_place()
+        } else {
+            self.document.place(span)
+        }
     }
 
     /// Where bytes `start..end` of the value stand.

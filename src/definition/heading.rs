@@ -23,8 +23,19 @@ pub(super) enum Heading<'a> {
 }
 
 /// Sections of Quadlet and systemd that are not for pods.
-const OTHERS: [&str; 11] =
-    ["Artifact", "Automount", "Build", "Image", "Kube", "Mount", "Network", "Path", "Socket", "Timer", "Volume"];
+const OTHERS: [&str; 11] = [
+    "Artifact",
+    "Automount",
+    "Build",
+    "Image",
+    "Kube",
+    "Mount",
+    "Network",
+    "Path",
+    "Socket",
+    "Timer",
+    "Volume",
+];
 
 /// The sections of a definition with what they are about; those that have no place in it are problems.
 pub(super) fn read<'a>(
@@ -55,7 +66,10 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
         && ["Container", "Unit", "Service"].contains(&word)
     {
         let message = format!("[{}] names a member, but this file is one", short(name));
-        return wrong(message, format!("write [{word}], or move the section to the file of the pod that has `{member}`"));
+        return wrong(
+            message,
+            format!("write [{word}], or move the section to the file of the pod that has `{member}`"),
+        );
     }
     match (word, member) {
         ("Pod", None) if kind == Kind::Pod => Ok(Heading::Pod),
@@ -76,21 +90,32 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
             "write [Install] without a name".to_owned(),
         ),
         ("Quadlet", None) => Ok(Heading::Quadlet),
-        ("Pod" | "Quadlet", Some(_)) => {
-            wrong(format!("[{}] is not a section", short(name)), format!("write [{word}]"))
-        }
+        ("Pod" | "Quadlet", Some(_)) => wrong(
+            format!("[{}] is not a section", short(name)),
+            format!("write [{word}]"),
+        ),
         (word, _) if OTHERS.contains(&word) => wrong(
             format!("sections of the kind [{word}] are not supported by this version of podunit"),
             "remove it, or begin its name with X- to keep it as a note".to_owned(),
         ),
         (word, _) => {
-            let near = keys::nearest(word, ["Pod", "Container", "Unit", "Service", "Install", "Quadlet"]);
-            let name_too = if kind == Kind::Pod && near == Some("Container") { " NAME" } else { "" };
+            let near = keys::nearest(
+                word,
+                ["Pod", "Container", "Unit", "Service", "Install", "Quadlet"],
+            );
+            let name_too = if kind == Kind::Pod && near == Some("Container") {
+                " NAME"
+            } else {
+                ""
+            };
             let help = near.map_or_else(
                 || "remove it, or begin its name with X- to keep it as a note".to_owned(),
                 |near| format!("did you mean [{near}{name_too}]?"),
             );
-            wrong(format!("[{}] is not a section of a definition", short(name)), help)
+            wrong(
+                format!("[{}] is not a section of a definition", short(name)),
+                help,
+            )
         }
     }
 }

@@ -2,16 +2,18 @@
 //!
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
-//! [`search`] finds and reads the files, [`document`] holds them parsed; [`section`] reads values by the table in
-//! [`keys`]; [`pod`] and [`container`] make the model of them, [`directive`] what systemd owns, and [`resolve`] looks
-//! at all of it together.
+//! `search` finds and reads the files, `document` holds them parsed; `section` reads values by the table in `keys`;
+//! `pod`, `member` and `container` make the model of them, `directive` what systemd owns, and `resolve` looks at all
+//! of it together. `outcome` is what became of each pod.
 
 mod container;
 mod directive;
 mod document;
 mod heading;
 mod keys;
+mod member;
 mod mount;
+mod outcome;
 mod pod;
 mod port;
 mod refused;
@@ -22,12 +24,14 @@ mod share;
 
 pub use keys::documented_keys;
 
-use crate::diagnostic::{Place, Problem, Severity, Source};
+use crate::diagnostic::{Place, Problem, Source};
 use crate::model::{Directive, Paths, Pod, PodName};
 use directive::Known;
 use document::{Definition, Kind};
+use outcome::{Made, Outcome, collect, is_error};
 use search::{Folder, Found};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Everything that the definitions of a host say.
@@ -56,22 +60,6 @@ pub struct Broken {
     pub install: Vec<Directive>,
 }
 
-/// What became of one pod, or of a file that leads to none.
-#[derive(Debug)]
-struct Outcome {
-    /// All files that have a part in it.
-    files: Vec<PathBuf>,
-    made: Made,
-    problems: Vec<Problem>,
-}
-
-#[derive(Debug)]
-enum Made {
-    Pod(Box<Pod>),
-    Broken(Broken),
-    Nothing,
-}
-
 /// Reads all definitions under the root of `paths`.
 pub fn read(paths: &Paths) -> Definitions {
     let (outcomes, found) = outcomes(&folders(paths));
@@ -81,28 +69,51 @@ pub fn read(paths: &Paths) -> Definitions {
 /// Reads the pods that `files` have a part in: among all definitions of `paths` if a file lies in one of their folders
 /// and counts there, else among those of the folder in which it lies.
 pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
-    let mut groups: BTreeMap<&Path, Vec<&Path>> = BTreeMap::new();
+    // By folder: as typed first, and the names in it.
+    let mut groups: BTreeMap<PathBuf, (&Path, BTreeSet<&OsStr>)> = BTreeMap::new();
     for file in files {
-        groups.entry(file.parent().unwrap_or(Path::new(""))).or_default().push(file);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
+        groups
+            .entry(real)
+            .or_insert((folder, BTreeSet::new()))
+            .1
+            .extend(file.file_name());
     }
     let all = folders(paths);
     let mut definitions = Definitions::default();
-    for (folder, mut files) in groups {
-        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
-        let own = |known: &&Folder| known.root.join(&known.path).canonicalize().is_ok_and(|path| path == real);
+    for (real, (folder, mut names)) in groups {
+        let shown =
+            |folder: &Path, names: &BTreeSet<&OsStr>| names.iter().map(|name| folder.join(name)).collect();
+        let own = |known: &&Folder| {
+            known
+                .root
+                .join(&known.path)
+                .canonicalize()
+                .is_ok_and(|path| path == real)
+        };
         if let Some(known) = all.iter().find(own) {
-            let shown = |file: &Path| file.file_name().map(|name| known.shown.join(name));
-            let counted = involving(&all, files.iter().filter_map(|file| shown(file)).collect(), &mut definitions);
-            files.retain(|file| !shown(file).is_some_and(|file| counted.contains(&file)));
+            let counted = involving(&all, &shown(&known.shown, &names), &mut definitions);
+            names.retain(|name| !counted.contains(&known.shown.join(name)));
         }
-        if !files.is_empty() {
-            let files: BTreeSet<PathBuf> = files.into_iter().map(Path::to_owned).collect();
+        if !names.is_empty() {
             let path = real.strip_prefix("/").unwrap_or(&real).to_owned();
-            let alone = Folder { root: PathBuf::from("/"), path, shown: folder.to_owned() };
-            let counted = involving(&[alone], files.clone(), &mut definitions);
+            let alone = Folder {
+                root: PathBuf::from("/"),
+                path,
+                shown: folder.to_owned(),
+            };
+            let files = shown(folder, &names);
+            let counted = involving(&[alone], &files, &mut definitions);
             let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null";
-            let masked = files.difference(&counted).map(|file| Problem::warning(Place::file(file), message));
+            let masked = files
+                .difference(&counted)
+                .map(|file| Problem::warning(Place::file(file), message));
             definitions.problems.extend(masked);
         }
     }
@@ -110,11 +121,23 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
 }
 
 /// Adds the pods that `files` have a part in, and gives those files that have a part in any.
-fn involving(folders: &[Folder], files: BTreeSet<PathBuf>, definitions: &mut Definitions) -> BTreeSet<PathBuf> {
+fn involving(
+    folders: &[Folder],
+    files: &BTreeSet<PathBuf>,
+    definitions: &mut Definitions,
+) -> BTreeSet<PathBuf> {
     let (mut outcomes, found) = outcomes(folders);
     outcomes.retain(|outcome| outcome.files.iter().any(|file| files.contains(file)));
-    let counted = outcomes.iter().flat_map(|outcome| outcome.files.iter().cloned()).collect();
-    let Definitions { pods, broken, problems, sources } = collect(outcomes, found.problems, &found.definitions);
+    let counted = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.files.iter().cloned())
+        .collect();
+    let Definitions {
+        pods,
+        broken,
+        problems,
+        sources,
+    } = collect(outcomes, found.problems, &found.definitions);
     definitions.pods.extend(pods);
     definitions.broken.extend(broken);
     definitions.problems.extend(problems);
@@ -131,7 +154,11 @@ pub fn is_definition(name: &str) -> bool {
 fn folders(paths: &Paths) -> Vec<Folder> {
     let folder = |dir: PathBuf| {
         let path = dir.strip_prefix(paths.root()).unwrap_or(&dir).to_owned();
-        Folder { root: paths.root().to_owned(), shown: Path::new("/").join(&path), path }
+        Folder {
+            root: paths.root().to_owned(),
+            shown: Path::new("/").join(&path),
+            path,
+        }
     };
     paths.definition_dirs().into_iter().map(folder).collect()
 }
@@ -141,12 +168,22 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Found) {
     let mut outcomes = Vec::new();
     // Containers by the pod that they name.
     let mut of_pods: BTreeMap<String, Vec<(&Definition, Place)>> = BTreeMap::new();
-    for file in found.definitions.iter().filter(|file| file.kind == Kind::Container) {
+    for file in found
+        .definitions
+        .iter()
+        .filter(|file| file.kind == Kind::Container)
+    {
         let mut problems = Vec::new();
-        let pod = pod::pod_of(file, &mut problems);
-        match pod.as_ref().map(|value| (value, value.text.strip_suffix(Kind::Pod.suffix()))) {
+        let pod = member::pod_of(file, &mut problems);
+        match pod
+            .as_ref()
+            .map(|value| (value, value.text.strip_suffix(Kind::Pod.suffix())))
+        {
             Some((value, Some(base))) => {
-                of_pods.entry(base.to_owned()).or_default().push((file, value.place()));
+                of_pods
+                    .entry(base.to_owned())
+                    .or_default()
+                    .push((file, value.place()));
             }
             Some((value, None)) => {
                 let problem = value.error("this is not the file of a pod");
@@ -158,7 +195,11 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Found) {
     }
     let pods = found.definitions.iter().filter(|file| file.kind == Kind::Pod);
     let known = Known {
-        pods: pods.clone().map(|file| file.base.clone()).chain(found.masked.iter().cloned()).collect(),
+        pods: pods
+            .clone()
+            .map(|file| file.base.clone())
+            .chain(found.masked.iter().cloned())
+            .collect(),
         containers: of_pods
             .iter()
             .flat_map(|(pod, files)| files.iter().map(|(file, _)| (file.base.clone(), pod.clone())))
@@ -183,27 +224,49 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Found) {
 /// One pod with its containers.
 fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outcome {
     let parts = std::iter::once(&file).chain(containers);
-    let files: Vec<PathBuf> = parts.clone().flat_map(|part| part.files.iter().cloned()).collect();
+    let files: Vec<PathBuf> = parts
+        .clone()
+        .flat_map(|part| part.files.iter().cloned())
+        .collect();
     let mut problems: Vec<Problem> = parts.flat_map(|part| part.problems.iter().cloned()).collect();
     if file.base.contains('@') {
-        problems.push(pod::templates(file.place()));
-        return Outcome { files, made: Made::Nothing, problems };
+        problems.push(member::templates(file.place()));
+        return Outcome {
+            files,
+            made: Made::Nothing,
+            problems,
+        };
     }
     let name = match PodName::new(&file.base) {
         Ok(name) => name,
         Err(error) => {
-            let message = format!("`{}` cannot be the name of a pod: {error}", section::short(&file.base));
+            let message = format!(
+                "`{}` cannot be the name of a pod: {error}",
+                section::short(&file.base)
+            );
             problems.push(Problem::error(file.place(), message).help("rename the file"));
-            return Outcome { files, made: Made::Nothing, problems };
+            return Outcome {
+                files,
+                made: Made::Nothing,
+                problems,
+            };
         }
     };
     let pod = pod::read(name.clone(), file, containers, known, &mut problems);
     let made = if problems.iter().any(is_error) {
-        Made::Broken(Broken { name, source: file.path.clone(), install: pod.units.install })
+        Made::Broken(Broken {
+            name,
+            source: file.path.clone(),
+            install: pod.units.install,
+        })
     } else {
         Made::Pod(Box::new(pod))
     };
-    Outcome { files, made, problems }
+    Outcome {
+        files,
+        made,
+        problems,
+    }
 }
 
 /// Containers that name a pod which has no file.
@@ -213,7 +276,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
     for (file, place) in containers {
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
-        pod::from_file(file, &mut Vec::new(), &mut problems);
+        member::from_file(file, &mut Vec::new(), &mut problems);
         let near = keys::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),
@@ -222,87 +285,21 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
         let message = format!("there is no pod {}.pod", section::short(base));
         problems.push(Problem::error(place.clone(), message).help(help));
     }
-    let source = containers.first().map(|(file, _)| file.path.clone()).unwrap_or_default();
+    let source = containers
+        .first()
+        .map(|(file, _)| file.path.clone())
+        .unwrap_or_default();
     let made = match PodName::new(base) {
-        Ok(name) if !base.contains('@') => Made::Broken(Broken { name, source, install: Vec::new() }),
+        Ok(name) if !base.contains('@') => Made::Broken(Broken {
+            name,
+            source,
+            install: Vec::new(),
+        }),
         _ => Made::Nothing,
     };
-    Outcome { files, made, problems }
-}
-
-fn is_error(problem: &Problem) -> bool {
-    problem.severity == Severity::Error
-}
-
-impl Outcome {
-    /// A file that leads to no pod.
-    fn nothing(file: &Definition, mut problems: Vec<Problem>) -> Self {
-        problems.extend(file.problems.iter().cloned());
-        if !file.documents.is_empty() {
-            // Its own mistakes are worth knowing all the same.
-            pod::from_file(file, &mut Vec::new(), &mut problems);
-        }
-        Self { files: file.files.clone(), made: Made::Nothing, problems }
+    Outcome {
+        files,
+        made,
+        problems,
     }
-
-    fn name(&self) -> Option<&PodName> {
-        match &self.made {
-            Made::Pod(pod) => Some(&pod.name),
-            Made::Broken(broken) => Some(&broken.name),
-            Made::Nothing => None,
-        }
-    }
-
-    fn pod(&self) -> Option<&Pod> {
-        match &self.made {
-            Made::Pod(pod) => Some(pod),
-            _ => None,
-        }
-    }
-
-    /// The file that stands for the pod.
-    fn source(&self) -> &Path {
-        self.files.first().map_or(Path::new(""), PathBuf::as_path)
-    }
-
-    /// Makes the pod a broken one.
-    fn fail(&mut self, problem: Problem) {
-        self.problems.push(problem);
-        if let Made::Pod(pod) = &self.made {
-            let Pod { name, source, units, .. } = (**pod).clone();
-            self.made = Made::Broken(Broken { name, source, install: units.install });
-        }
-    }
-
-    /// Leaves nothing but the problems.
-    fn forget(&mut self) {
-        self.made = Made::Nothing;
-    }
-}
-
-/// Puts everything in order, and keeps the texts that are pointed into.
-fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, read: &[Definition]) -> Definitions {
-    let mut all = Definitions { problems, ..Definitions::default() };
-    for outcome in outcomes {
-        all.problems.extend(outcome.problems);
-        match outcome.made {
-            Made::Pod(pod) => all.pods.push(*pod),
-            Made::Broken(broken) => all.broken.push(broken),
-            Made::Nothing => {}
-        }
-    }
-    all.pods.sort_by(|a, b| a.name.cmp(&b.name));
-    all.broken.sort_by(|a, b| a.name.cmp(&b.name));
-    all.problems.sort_by(|a, b| (&a.place.path, a.place.bytes).cmp(&(&b.place.path, b.place.bytes)));
-    let others = |problem: &Problem| problem.other.as_ref().map(|(place, _)| place.path.clone());
-    let paths: BTreeSet<PathBuf> = all
-        .problems
-        .iter()
-        .flat_map(|problem| std::iter::once(problem.place.path.clone()).chain(others(problem)))
-        .collect();
-    let documents = read.iter().flat_map(|definition| &definition.documents);
-    let pointed = documents.filter(|document| paths.contains(&document.path));
-    all.sources =
-        pointed.map(|document| Source { path: document.path.clone(), text: document.text.clone() }).collect();
-    all
 }

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Options of a bind mount that are honoured.
 const BIND_OPTIONS: &[&str] = &[
-    "bind", "dev", "exec", "noatime", "nodev", "noexec", "nosuid", "private", "rbind", "ro", "rprivate", "rshared",
-    "rslave", "rw", "shared", "slave", "suid",
+    "bind", "dev", "exec", "noatime", "nodev", "noexec", "nosuid", "private", "rbind", "ro", "rprivate",
+    "rshared", "rslave", "rw", "shared", "slave", "suid",
 ];
 /// Options of Podman that change nothing here: (option, why).
 const NO_EFFECT: &[(&str, &str)] = &[
@@ -16,10 +16,30 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("Z", "this version sets no SELinux label"),
     ("nocopy", "nothing is copied from the image"),
 ];
-const TMPFS_OPTIONS: &[&str] =
-    &["dev", "exec", "noatime", "nodev", "noexec", "nosuid", "relatime", "ro", "rw", "strictatime", "suid"];
+const TMPFS_OPTIONS: &[&str] = &[
+    "dev",
+    "exec",
+    "noatime",
+    "nodev",
+    "noexec",
+    "nosuid",
+    "relatime",
+    "ro",
+    "rw",
+    "strictatime",
+    "suid",
+];
 /// Options of a tmpfs with a value (tmpfs(5)).
-const TMPFS_VALUES: &[&str] = &["gid", "huge", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"];
+const TMPFS_VALUES: &[&str] = &[
+    "gid",
+    "huge",
+    "mode",
+    "mpol",
+    "nr_blocks",
+    "nr_inodes",
+    "size",
+    "uid",
+];
 
 /// Reads `SOURCE:TARGET[:OPTIONS]`; a source that begins with a dot is under `folder`.
 pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) -> Option<Bind> {
@@ -31,7 +51,9 @@ pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) ->
         return None;
     };
     let Some(source) = host_path(source, folder) else {
-        let problem = value.error(format!("`{source}` is no path: named volumes are not supported by this version"));
+        let problem = value.error(format!(
+            "`{source}` is no path: named volumes are not supported by this version"
+        ));
         let help = "write the absolute path of a file or folder of the host, or one that begins with ./";
         problems.push(problem.help(help));
         return None;
@@ -45,10 +67,18 @@ pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) ->
             problems.push(value.warning(format!("the option `{option}` has no effect: {why}")));
         } else {
             let help = format!("this version knows {}", BIND_OPTIONS.join(", "));
-            problems.push(value.error(format!("`{option}` is no option of a volume here")).help(help));
+            problems.push(
+                value
+                    .error(format!("`{option}` is no option of a volume here"))
+                    .help(help),
+            );
         }
     }
-    Some(Bind { source, target, options: known })
+    Some(Bind {
+        source,
+        target,
+        options: known,
+    })
 }
 
 /// Reads `TARGET[:OPTIONS]`.
@@ -58,15 +88,27 @@ pub(super) fn tmpfs(value: &Value, problems: &mut Vec<Problem>) -> Option<Tmpfs>
         None => (value.text.as_str(), None),
     };
     let target = target_path(target, value, problems)?;
-    let options: Vec<String> = options.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let options: Vec<String> = options
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
     for option in &options {
         let known = match option.split_once('=') {
             Some((name, value)) => TMPFS_VALUES.contains(&name) && !value.is_empty(),
             None => TMPFS_OPTIONS.contains(&option.as_str()),
         };
         if !known {
-            let help = format!("this version knows {}, {}=", TMPFS_OPTIONS.join(", "), TMPFS_VALUES.join("=, "));
-            problems.push(value.error(format!("`{option}` is no option of a tmpfs here")).help(help));
+            let help = format!(
+                "this version knows {}, {}=",
+                TMPFS_OPTIONS.join(", "),
+                TMPFS_VALUES.join("=, ")
+            );
+            problems.push(
+                value
+                    .error(format!("`{option}` is no option of a tmpfs here"))
+                    .help(help),
+            );
         }
     }
     Some(Tmpfs { target, options })
@@ -106,7 +148,9 @@ pub(super) fn container_path(text: &str) -> Option<String> {
     if text.starts_with('%') {
         return Some(text.to_owned());
     }
-    let climbs = Path::new(text).components().any(|part| part == Component::ParentDir);
+    let climbs = Path::new(text)
+        .components()
+        .any(|part| part == Component::ParentDir);
     (text.starts_with('/') && !climbs).then(|| plain(Path::new(text)))
 }
 

@@ -1,6 +1,6 @@
 //! `PublishPort=`: one value, and what the values of a pod say together.
 
-use super::section::Value;
+use super::section::Settings;
 use crate::diagnostic::{Place, Problem};
 use crate::model::{PortMapping, Protocol};
 use std::collections::BTreeMap;
@@ -16,13 +16,16 @@ pub(super) type Published = (PortMapping, Place);
 const FORMS: &str = "write HOST:POD such as 8080:80, with an address before it (127.0.0.1:8080:80, [::1]:8080:80), \
                      a protocol behind it (53:53/udp), or ranges of one length (8000-8010:9000-9010)";
 
-/// Reads `[IP:]HOST:POD[/PROTOCOL]`, ranges written out.
-pub(super) fn read(value: &Value, problems: &mut Vec<Problem>) -> Vec<Published> {
-    match parse(&value.text) {
-        Ok(ports) => ports.into_iter().map(|port| (port, value.place())).collect(),
-        Err((message, help)) => {
-            problems.push(value.error(message).help(help));
-            Vec::new()
+/// Adds the values of `PublishPort=` to `ports`, ranges written out.
+pub(super) fn read(settings: &Settings, ports: &mut Vec<Published>, problems: &mut Vec<Problem>) {
+    for value in settings.values("PublishPort", problems) {
+        // Too many already, which is said in the end.
+        if ports.len() > MOST {
+            return;
+        }
+        match parse(&value.text) {
+            Ok(all) => ports.extend(all.into_iter().map(|port| (port, value.place()))),
+            Err((message, help)) => problems.push(value.error(message).help(help)),
         }
     }
 }
@@ -30,12 +33,16 @@ pub(super) fn read(value: &Value, problems: &mut Vec<Problem>) -> Vec<Published>
 /// What is wrong, and what to write.
 type Wrong = (String, &'static str);
 
+/// Reads `[IP:]HOST:POD[/PROTOCOL]`.
 fn parse(text: &str) -> Result<Vec<PortMapping>, Wrong> {
     let (rest, protocol) = match text.split_once('/') {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
         Some((rest, "udp")) => (rest, Protocol::Udp),
         Some((_, other)) => {
-            return Err((format!("`{other}` is not a protocol that can be published"), "write tcp or udp"));
+            return Err((
+                format!("`{other}` is not a protocol that can be published"),
+                "write tcp or udp",
+            ));
         }
         None => (text, Protocol::Tcp),
     };
@@ -51,10 +58,19 @@ fn parse(text: &str) -> Result<Vec<PortMapping>, Wrong> {
     }
     let host = range(host)?;
     if host.len() != pod.len() {
-        let message = format!("{} ports of the host lead to {} ports of the pod", host.len(), pod.len());
+        let message = format!(
+            "{} ports of the host lead to {} ports of the pod",
+            host.len(),
+            pod.len()
+        );
         return Err((message, "write two ranges of one length"));
     }
-    let mapping = |(host_port, container_port)| PortMapping { host_ip, host_port, container_port, protocol };
+    let mapping = |(host_port, container_port)| PortMapping {
+        host_ip,
+        host_port,
+        container_port,
+        protocol,
+    };
     Ok(host.zip(pod).map(mapping).collect())
 }
 
@@ -81,14 +97,20 @@ fn port(text: &str) -> Result<u16, Wrong> {
         return Err((format!("`{text}` is not a port"), FORMS));
     }
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.ok_or_else(|| (format!("port {text} is out of range"), "ports run from 1 to 65535"))
+    port.ok_or_else(|| {
+        (
+            format!("port {text} is out of range"),
+            "ports run from 1 to 65535",
+        )
+    })
 }
 
 /// Looks for ports of the host that would be published twice.
 pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
     if let Some((_, place)) = ports.get(MOST) {
         let message = format!("the pod publishes more than {MOST} ports");
-        return problems.push(Problem::error(place.clone(), message).help("publish fewer, or write Network=host"));
+        return problems
+            .push(Problem::error(place.clone(), message).help("publish fewer, or write Network=host"));
     }
     let mut taken: BTreeMap<(u16, Protocol), Vec<&Published>> = BTreeMap::new();
     // Of two ranges that overlap, one pair is enough.
@@ -96,12 +118,17 @@ pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
     for published in ports {
         let (port, place) = published;
         let earlier = taken.entry((port.host_port, port.protocol)).or_default();
-        let clash = earlier.iter().find(|(other, _)| overlap(other.host_ip, port.host_ip));
+        let clash = earlier
+            .iter()
+            .find(|(other, _)| overlap(other.host_ip, port.host_ip));
         if let Some((other, first)) = clash
             && !reported.contains(&(first, place))
         {
             reported.push((first, place));
-            let message = format!("port {}/{} of the host is published twice", port.host_port, port.protocol);
+            let message = format!(
+                "port {}/{} of the host is published twice",
+                port.host_port, port.protocol
+            );
             problems.push(
                 Problem::error(place.clone(), message)
                     .other(first.clone(), format!("published here as {other}"))
@@ -115,7 +142,8 @@ pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
 fn overlap(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
-            one == other || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
+            one == other
+                || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
         }
         _ => true,
     }
@@ -141,9 +169,32 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for bad in [
-            "", "80", "0:80", "80:0", "65536:80", "80:65536", ":80", "80:", "127.0.0.1::80", "::1:80:80",
-            "[127.0.0.1]:80:80", "[::1]80:80", "localhost:80:80", "80:80/sctp", "80:80/", "80:80/tcp/udp", "+1:80",
-            " 80:80", "80 :80", "1-2:80", "1-2:80-82", "2-1:80-81", "1-:80", "%i:80", "1:2:3:4", "²:80",
+            "",
+            "80",
+            "0:80",
+            "80:0",
+            "65536:80",
+            "80:65536",
+            ":80",
+            "80:",
+            "127.0.0.1::80",
+            "::1:80:80",
+            "[127.0.0.1]:80:80",
+            "[::1]80:80",
+            "localhost:80:80",
+            "80:80/sctp",
+            "80:80/",
+            "80:80/tcp/udp",
+            "+1:80",
+            " 80:80",
+            "80 :80",
+            "1-2:80",
+            "1-2:80-82",
+            "2-1:80-81",
+            "1-:80",
+            "%i:80",
+            "1:2:3:4",
+            "²:80",
             "99999999999999999999:80",
         ] {
             assert!(parse(bad).is_err(), "{bad:?}");

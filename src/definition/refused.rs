@@ -24,7 +24,10 @@ pub(super) fn in_unit(key: &str) -> Option<Refusal> {
     let refusal = |why, instead| Some(Refusal { why, instead });
     match key {
         "SourcePath" => refusal("podunit sets it to the file of the definition", "remove it"),
-        "JoinsNamespaceOf" => refusal("the namespaces of a pod are made by podunit", "write Share= in [Pod]"),
+        "JoinsNamespaceOf" => refusal(
+            "the namespaces of a pod are made by podunit",
+            "write Share= in [Pod]",
+        ),
         _ => None,
     }
 }
@@ -33,7 +36,9 @@ pub(super) fn in_unit(key: &str) -> Option<Refusal> {
 pub(super) fn in_service(key: &str, owner: Owner) -> Option<Refusal> {
     let pod_only = POD.iter().filter(|_| owner == Owner::Pod);
     let rows = pod_only.chain(BOTH);
-    let row = rows.into_iter().find(|(keys, _, _)| keys.split_ascii_whitespace().any(|known| known == key));
+    let row = rows
+        .into_iter()
+        .find(|(keys, _, _)| keys.split_ascii_whitespace().any(|known| known == key));
     let exec = key.starts_with("Exec").then_some(&EXEC);
     row.or(exec).map(|(_, why, instead)| Refusal { why, instead })
 }
@@ -61,7 +66,11 @@ const POD: &[Row] = &[
         "it would set two limits of different meaning",
         "write TimeoutStartSec= here and StopTimeout= in [Container …]",
     ),
-    ("TimeoutAbortSec WatchdogSec WatchdogSignal", "podunit watches its own supervisor", "remove it"),
+    (
+        "TimeoutAbortSec WatchdogSec WatchdogSignal",
+        "podunit watches its own supervisor",
+        "remove it",
+    ),
     (
         "FileDescriptorStoreMax FileDescriptorStorePreserve RuntimeMaxSec RuntimeRandomizedExtraSec OOMPolicy",
         "it would meet podunit's supervisor, not the containers",
@@ -77,11 +86,31 @@ const BOTH: &[Row] = &[
         "podunit tells systemd which process is the main one and when it is ready",
         "write Notify=true in [Container …] if the program itself says when it is ready",
     ),
-    ("KillMode SendSIGHUP SendSIGKILL", "podunit stops the main process first, then all others", "remove it"),
-    ("KillSignal RestartKillSignal FinalKillSignal", "the container has its own", "write StopSignal= in [Container …]"),
-    ("ReloadSignal", "the container has its own", "write ReloadSignal= in [Container …]"),
-    ("TimeoutStopSec", "the container has its own", "write StopTimeout= in [Container …]"),
-    ("TimeoutSec", "it would set two limits of different meaning", "write TimeoutStartSec= and StopTimeout="),
+    (
+        "KillMode SendSIGHUP SendSIGKILL",
+        "podunit stops the main process first, then all others",
+        "remove it",
+    ),
+    (
+        "KillSignal RestartKillSignal FinalKillSignal",
+        "the container has its own",
+        "write StopSignal= in [Container …]",
+    ),
+    (
+        "ReloadSignal",
+        "the container has its own",
+        "write ReloadSignal= in [Container …]",
+    ),
+    (
+        "TimeoutStopSec",
+        "the container has its own",
+        "write StopTimeout= in [Container …]",
+    ),
+    (
+        "TimeoutSec",
+        "it would set two limits of different meaning",
+        "write TimeoutStartSec= and StopTimeout=",
+    ),
     (
         "Delegate DelegateSubgroup Slice DisableControllers",
         "podunit places the containers in cgroups",
@@ -155,8 +184,16 @@ const BOTH: &[Row] = &[
         "credentials do not reach the container in this version",
         "mount a file: Volume=/path/secret:/run/secrets/secret:ro",
     ),
-    ("WorkingDirectory", "it would meet podunit's own steps", "write WorkingDir= in [Container …]"),
-    ("UMask", "it would meet podunit's own steps, which make files too", "remove it"),
+    (
+        "WorkingDirectory",
+        "it would meet podunit's own steps",
+        "write WorkingDir= in [Container …]",
+    ),
+    (
+        "UMask",
+        "it would meet podunit's own steps, which make files too",
+        "remove it",
+    ),
 ];
 
 #[cfg(test)]
@@ -165,17 +202,38 @@ mod tests {
 
     #[test]
     fn what_would_break_the_units_is_refused() {
-        for key in ["ExecStart", "ExecStopPost", "ExecPaths", "Type", "KillMode", "Delegate", "User", "PrivateTmp"] {
+        for key in [
+            "ExecStart",
+            "ExecStopPost",
+            "ExecPaths",
+            "Type",
+            "KillMode",
+            "Delegate",
+            "User",
+            "PrivateTmp",
+        ] {
             for owner in [Owner::Pod, Owner::Member] {
                 let refusal = in_service(key, owner).unwrap();
                 assert!(!refusal.why.is_empty() && !refusal.instead.is_empty(), "{key}");
             }
         }
         assert!(in_service("Restart", Owner::Pod).is_some());
-        for fine in ["Restart", "MemoryMax", "LimitNOFILE", "OOMScoreAdjust", "TimeoutStartSec", "WatchdogSec"] {
+        for fine in [
+            "Restart",
+            "MemoryMax",
+            "LimitNOFILE",
+            "OOMScoreAdjust",
+            "TimeoutStartSec",
+            "WatchdogSec",
+        ] {
             assert_eq!(in_service(fine, Owner::Member), None, "{fine}");
         }
         assert_eq!(in_service("ExecSearchPath", Owner::Member).unwrap().why, EXEC.1);
-        assert!(in_service("KillSignal", Owner::Member).unwrap().instead.contains("StopSignal="));
+        assert!(
+            in_service("KillSignal", Owner::Member)
+                .unwrap()
+                .instead
+                .contains("StopSignal=")
+        );
     }
 }

@@ -1,12 +1,12 @@
 //! What only shows when all parts are looked at together: names that are taken, and orders that go round in a circle.
 
-use super::Outcome;
 use super::directive::Order;
-use super::pod::Member;
+use super::member::Member;
+use super::outcome::Outcome;
 use crate::diagnostic::{Place, Problem};
 use crate::model::name::UNIT_NAME_MAX;
-use crate::model::{Pod, PodName};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{Container, Directive, Pod, PodName};
+use std::collections::BTreeMap;
 
 /// Looks for members of one name; `members` are sorted by name.
 pub(super) fn one_of_each_name(members: &[Member], problems: &mut Vec<Problem>) {
@@ -14,7 +14,8 @@ pub(super) fn one_of_each_name(members: &[Member], problems: &mut Vec<Problem>) 
         let [first, second] = pair else { continue };
         if first.container.name == second.container.name {
             let message = format!("the pod has two containers called `{}`", second.container.name);
-            let problem = Problem::error(second.place.clone(), message).other(first.place.clone(), "the first one");
+            let problem =
+                Problem::error(second.place.clone(), message).other(first.place.clone(), "the first one");
             problems.push(problem.help("rename or remove one of them"));
         }
     }
@@ -25,8 +26,13 @@ pub(super) fn unit_names_fit(pod: &PodName, members: &[Member], problems: &mut V
     for member in members {
         let unit = pod.member_unit(&member.container.name);
         if unit.len() > UNIT_NAME_MAX {
-            let message = format!("the unit of this container would have a name of {} bytes", unit.len());
-            let help = format!("shorten the name of the pod or of the container; {UNIT_NAME_MAX} bytes are the most");
+            let message = format!(
+                "the unit of this container would have a name of {} bytes",
+                unit.len()
+            );
+            let help = format!(
+                "shorten the name of the pod or of the container; {UNIT_NAME_MAX} bytes are the most"
+            );
             problems.push(Problem::error(member.place.clone(), message).help(help));
         }
     }
@@ -34,50 +40,104 @@ pub(super) fn unit_names_fit(pod: &PodName, members: &[Member], problems: &mut V
 
 /// Looks for members that wait for each other, and draws each circle once.
 pub(super) fn no_circles(orders: &[Order], problems: &mut Vec<Problem>) {
-    let mut waiting: Vec<&Order> = orders.iter().collect();
+    let mut waits: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();
+    let mut waiters: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    // For how many others each one waits still.
+    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    for order in orders {
+        waits.entry(&order.then).or_default().push(order);
+        waiters.entry(&order.first).or_default().push(&order.then);
+        left.entry(&order.first).or_default();
+        *left.entry(&order.then).or_default() += 1;
+    }
+    let mut free: Vec<&str> = left
+        .iter()
+        .filter(|(_, count)| **count == 0)
+        .map(|(name, _)| *name)
+        .collect();
     loop {
-        // What waits for nobody, or what nobody waits for, is in no circle.
-        loop {
-            let waits: BTreeSet<&str> = waiting.iter().map(|order| order.then.as_str()).collect();
-            let awaited: BTreeSet<&str> = waiting.iter().map(|order| order.first.as_str()).collect();
-            let before = waiting.len();
-            waiting.retain(|order| waits.contains(order.first.as_str()) && awaited.contains(order.then.as_str()));
-            if waiting.len() == before {
-                break;
+        while let Some(name) = free.pop() {
+            left.remove(name);
+            for waiter in waiters.get(name).into_iter().flatten() {
+                if let Some(count) = left.get_mut(waiter) {
+                    *count -= 1;
+                    if *count == 0 {
+                        free.push(waiter);
+                    }
+                }
             }
         }
-        let Some(start) = waiting.iter().map(|order| order.then.as_str()).min() else { return };
-        let mut path: Vec<&Order> = Vec::new();
-        let mut at = start;
-        // Everyone left waits for someone left, so the walk comes back to where it was.
-        let from = loop {
-            if let Some(seen) = path.iter().position(|order| order.then == at) {
-                break seen;
-            }
-            let Some(next) = waiting.iter().find(|order| order.then == at) else { return };
-            path.push(next);
-            at = next.first.as_str();
+        // Everyone left waits for someone left, so a walk from anywhere comes back to where it was.
+        let Some(mut at) = left.keys().next().copied() else {
+            return;
         };
-        let circle = &path[from..];
+        let mut path: Vec<&Order> = Vec::new();
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        while !seen.contains_key(at) {
+            let next = waits
+                .get(at)
+                .into_iter()
+                .flatten()
+                .find(|order| left.contains_key(order.first.as_str()));
+            let Some(next) = next else { return };
+            seen.insert(at, path.len());
+            path.push(next);
+            at = &next.first;
+        }
+        let circle = &path[seen[at]..];
         problems.push(draw(circle));
-        let names: BTreeSet<&str> = circle.iter().map(|order| order.then.as_str()).collect();
-        waiting.retain(|order| !names.contains(order.then.as_str()) && !names.contains(order.first.as_str()));
+        free.extend(circle.iter().map(|order| order.then.as_str()));
     }
 }
 
 fn draw(circle: &[&Order]) -> Problem {
     let mut names: Vec<&str> = circle.iter().map(|order| order.then.as_str()).collect();
     names.extend(circle.last().map(|order| order.first.as_str()));
-    let message = format!("these containers wait for each other in a circle: {}", names.join(" → "));
+    let message = format!(
+        "these containers wait for each other in a circle: {}",
+        names.join(" → ")
+    );
     let place = circle.first().map(|order| order.place.clone());
     let problem = Problem::error(place.unwrap_or_else(|| Place::file("")), message);
     let problem = match circle.last().filter(|_| circle.len() > 1) {
-        Some(last) => {
-            problem.other(last.place.clone(), format!("here `{}` waits for `{}`", last.then, last.first))
-        }
+        Some(last) => problem.other(
+            last.place.clone(),
+            format!("here `{}` waits for `{}`", last.then, last.first),
+        ),
         None => problem,
     };
     problem.help("remove one After= or Before= of the circle")
+}
+
+/// Looks for aliases that are units of the pod, or aliases of another of its units.
+pub(super) fn aliases_are_free(pod: &Pod, problems: &mut Vec<Problem>) {
+    let mut taken: BTreeMap<String, String> = pod
+        .service_units()
+        .into_iter()
+        .map(|unit| (unit.clone(), unit))
+        .collect();
+    let member = |member: &Container| (pod.name.member_unit(&member.name), aliases(&member.units.install));
+    let all = pod
+        .members
+        .iter()
+        .map(member)
+        .chain([(pod.name.unit(), aliases(&pod.units.install))]);
+    for (unit, aliases) in all {
+        for alias in aliases {
+            let owner = taken.entry(alias.clone()).or_insert_with(|| unit.clone());
+            if *owner != unit {
+                let message = format!("Alias={alias} of {unit} is taken by {owner}");
+                problems.push(Problem::error(Place::file(&pod.source), message).help("choose another alias"));
+            }
+        }
+    }
+}
+
+fn aliases(install: &[Directive]) -> Vec<String> {
+    let lines = install.iter().filter(|line| line.key == "Alias");
+    lines
+        .flat_map(|line| line.value.split_ascii_whitespace().map(str::to_owned))
+        .collect()
 }
 
 /// Looks for units of one name. Of two pods that would have one, the first by name stands; the other is broken, or
@@ -86,18 +146,31 @@ pub(super) fn units_differ(outcomes: &mut [Outcome]) {
     outcomes.sort_by(|a, b| (a.name(), &a.files).cmp(&(b.name(), &b.files)));
     let mut taken: BTreeMap<String, (PodName, Place)> = BTreeMap::new();
     for outcome in outcomes {
-        let Some(name) = outcome.name().cloned() else { continue };
+        let Some(name) = outcome.name().cloned() else {
+            continue;
+        };
         let clash = |unit: &String| taken.get(unit).map(|owner| (unit.clone(), owner.clone()));
-        if let Some((unit, (owner, place))) = outcome.pod().and_then(|pod| units_of(pod).iter().find_map(clash)) {
-            let message = format!("the pod `{name}` would have a unit {unit}, but the pod `{owner}` has it already");
+        if let Some((unit, (owner, place))) =
+            outcome.pod().and_then(|pod| units_of(pod).iter().find_map(clash))
+        {
+            let message =
+                format!("the pod `{name}` would have a unit {unit}, but the pod `{owner}` has it already");
             let problem = Problem::error(Place::file(outcome.source()), message);
-            outcome.fail(problem.other(place, format!("the pod `{owner}`")).help("rename one of the pods or containers"));
+            outcome.fail(
+                problem
+                    .other(place, format!("the pod `{owner}`"))
+                    .help("rename one of the pods or containers"),
+            );
         }
         // A broken pod has one unit, which says so.
         match outcome.pod() {
             Some(pod) => {
                 let place = Place::file(&pod.source);
-                taken.extend(units_of(pod).into_iter().map(|unit| (unit, (name.clone(), place.clone()))));
+                taken.extend(
+                    units_of(pod)
+                        .into_iter()
+                        .map(|unit| (unit, (name.clone(), place.clone()))),
+                );
             }
             None => match taken.get(&name.unit()) {
                 Some(_) => outcome.forget(),
@@ -112,9 +185,12 @@ pub(super) fn units_differ(outcomes: &mut [Outcome]) {
 
 /// Names of all units of a pod, aliases too.
 fn units_of(pod: &Pod) -> Vec<String> {
-    let installs = pod.members.iter().map(|member| &member.units.install).chain([&pod.units.install]);
-    let aliases = installs.flatten().filter(|line| line.key == "Alias");
-    let aliases = aliases.flat_map(|line| line.value.split_ascii_whitespace().map(str::to_owned));
+    let installs = pod
+        .members
+        .iter()
+        .map(|member| &member.units.install)
+        .chain([&pod.units.install]);
+    let aliases = installs.flat_map(|install| aliases(install));
     let mut units: Vec<String> = aliases.chain(pod.service_units()).collect();
     units.sort_unstable();
     units.dedup();
@@ -142,17 +218,28 @@ mod tests {
     fn circles_are_drawn_once() {
         assert!(circles(&[("a", "b"), ("b", "c"), ("a", "c")]).is_empty());
         assert_eq!(circles(&[("a", "a")]), ["a → a"]);
-        assert_eq!(circles(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a"), ("a", "e")]), ["a → b → c → a"]);
-        assert_eq!(circles(&[("x", "y"), ("y", "x"), ("a", "b"), ("b", "a")]), ["a → b → a", "x → y → x"]);
+        assert_eq!(
+            circles(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a"), ("a", "e")]),
+            ["a → b → c → a"]
+        );
+        assert_eq!(
+            circles(&[("x", "y"), ("y", "x"), ("a", "b"), ("b", "a")]),
+            ["a → b → a", "x → y → x"]
+        );
         // A walk that begins outside of the circle.
-        assert_eq!(circles(&[("c", "a"), ("a", "b"), ("b", "d"), ("d", "b"), ("d", "c")]), ["b → d → b"]);
+        assert_eq!(
+            circles(&[("c", "a"), ("a", "b"), ("b", "d"), ("d", "b"), ("d", "c")]),
+            ["b → d → b"]
+        );
     }
 
     #[test]
     fn long_chains_are_no_burden() {
-        let names: Vec<String> = (0..2000).map(|n| format!("m{n:05}")).collect();
-        let chain: Vec<(&str, &str)> =
-            names.windows(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+        let names: Vec<String> = (0..20_000).map(|n| format!("m{n:05}")).collect();
+        let chain: Vec<(&str, &str)> = names
+            .windows(2)
+            .map(|pair| (pair[0].as_str(), pair[1].as_str()))
+            .collect();
         assert!(circles(&chain).is_empty());
     }
 }

@@ -44,7 +44,11 @@ enum Unreadable {
     /// It is `/dev/null`: what it stands for is meant not to be.
     Masked,
     /// It is not what it should be, in words that continue "the definition …".
-    Wrong { why: String, help: Option<&'static str>, lossy: Option<(String, usize)> },
+    Wrong {
+        why: String,
+        help: Option<&'static str>,
+        lossy: Option<(String, usize)>,
+    },
 }
 
 /// Reads all definitions of `folders`; of files of one name, that in the first folder counts.
@@ -81,7 +85,9 @@ pub(super) fn find(folders: &[Folder]) -> Found {
         };
         match read(folder, Path::new(&name)) {
             Err(Unreadable::Masked) => {
-                found.masked.extend((kind == Kind::Pod).then_some(definition.base));
+                found
+                    .masked
+                    .extend((kind == Kind::Pod).then_some(definition.base));
                 continue;
             }
             text => definition.add(folder.shown.join(&name), text),
@@ -93,25 +99,40 @@ pub(super) fn find(folders: &[Folder]) -> Found {
         }
         found.definitions.push(definition);
     }
-    found.definitions.sort_by(|a, b| (&a.base, a.kind).cmp(&(&b.base, b.kind)));
+    found
+        .definitions
+        .sort_by(|a, b| (&a.base, a.kind).cmp(&(&b.base, b.kind)));
     found
 }
 
 /// The kind and the base of a file name; `None` for what is no definition, such as hidden files.
 pub(super) fn kind_of(name: &str) -> Option<(Kind, &str)> {
     let of = |kind: Kind| Some((kind, name.strip_suffix(kind.suffix())?));
-    of(Kind::Pod).or_else(|| of(Kind::Container)).filter(|(_, base)| !base.is_empty() && !base.starts_with('.'))
+    of(Kind::Pod)
+        .or_else(|| of(Kind::Container))
+        .filter(|(_, base)| !base.is_empty() && !base.starts_with('.'))
 }
 
 impl Definition {
     fn add(&mut self, path: PathBuf, text: Result<String, Unreadable>) {
         match text {
-            Ok(text) => self.documents.push(Document::parse(&path, text, &mut self.problems)),
+            Ok(text) => self
+                .documents
+                .push(Document::parse(&path, text, &mut self.problems)),
             Err(Unreadable::Masked) => {}
             Err(Unreadable::Wrong { why, help, lossy }) => {
                 let bytes = lossy.as_ref().map(|(_, at)| (*at, *at + 1));
-                let problem = Problem::error(Place { path: path.clone(), bytes }, why);
-                self.problems.push(Problem { help: help.map(str::to_owned), ..problem });
+                let problem = Problem::error(
+                    Place {
+                        path: path.clone(),
+                        bytes,
+                    },
+                    why,
+                );
+                self.problems.push(Problem {
+                    help: help.map(str::to_owned),
+                    ..problem
+                });
                 // For the line of the problem, and for [Install], which may still be whole.
                 let text = lossy.map(|(text, _)| Document::parse(&path, text, &mut Vec::new()));
                 self.documents.extend(text);
@@ -156,11 +177,16 @@ fn list(folder: &Folder, below: &Path, problems: &mut Vec<Problem>) -> Vec<Strin
 
 /// Reads one file: never waits, never more than 1 MiB.
 fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
-    let wrong = |why: String, help| Unreadable::Wrong { why, help, lossy: None };
+    let wrong = |why: String, help| Unreadable::Wrong {
+        why,
+        help,
+        lossy: None,
+    };
     let cannot = |error: Errno| match error {
-        Errno::NOENT | Errno::LOOP => {
-            wrong("this link leads to no file".to_owned(), Some("repair or remove the link"))
-        }
+        Errno::NOENT | Errno::LOOP => wrong(
+            "this link leads to no file".to_owned(),
+            Some("repair or remove the link"),
+        ),
         error => wrong(format!("the file cannot be read: {error}"), None),
     };
     let path = folder.path.join(name);
@@ -172,7 +198,9 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
     let status = rustix::fs::fstat(&file).map_err(cannot)?;
     match FileType::from_raw_mode(status.st_mode) {
         FileType::RegularFile => {}
-        FileType::CharacterDevice if status.st_rdev == rustix::fs::makedev(1, 3) => return Err(Unreadable::Masked),
+        FileType::CharacterDevice if status.st_rdev == rustix::fs::makedev(1, 3) => {
+            return Err(Unreadable::Masked);
+        }
         other => {
             let kind = match other {
                 FileType::Directory => "a directory",
@@ -180,7 +208,10 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
                 FileType::CharacterDevice | FileType::BlockDevice => "a device",
                 _ => "not a file",
             };
-            return Err(wrong(format!("this is {kind}; a definition is a regular file"), Some("remove it")));
+            return Err(wrong(
+                format!("this is {kind}; a definition is a regular file"),
+                Some("remove it"),
+            ));
         }
     }
     let mut bytes = Vec::new();
@@ -203,7 +234,12 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
 /// Opens what is `below` a folder, following links inside the folder's root only.
 fn open(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(CWD, &folder.root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let root = rustix::fs::openat(
+        CWD,
+        &folder.root,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     rustix::fs::openat2(root, folder.path.join(below), flags, Mode::empty(), resolve)
 }

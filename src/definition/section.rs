@@ -5,6 +5,7 @@ use super::keys::{self, Key, Rule, Status};
 use crate::diagnostic::{Place, Problem};
 use crate::unitfile::words::{self, Word, WordError};
 use crate::unitfile::{specifier, value};
+use std::collections::BTreeMap;
 
 /// A value of a key and where it stands.
 #[derive(Debug, Clone)]
@@ -24,12 +25,18 @@ impl Value<'_> {
 
     /// An error about this value; `message` follows `Key=value: `.
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Problem {
-        Problem::error(self.place(), format!("{}={}: {message}", self.entry.key(), short(&self.text)))
+        Problem::error(
+            self.place(),
+            format!("{}={}: {message}", self.entry.key(), short(&self.text)),
+        )
     }
 
     /// A warning about this value.
     pub(super) fn warning(&self, message: impl std::fmt::Display) -> Problem {
-        Problem::warning(self.place(), format!("{}={}: {message}", self.entry.key(), short(&self.text)))
+        Problem::warning(
+            self.place(),
+            format!("{}={}: {message}", self.entry.key(), short(&self.text)),
+        )
     }
 }
 
@@ -54,7 +61,11 @@ pub(super) struct Settings<'a> {
 impl<'a> Settings<'a> {
     /// Reads `entries` by `table`; `section` is the name of the section for messages.
     pub(super) fn new(table: &'static [Key], section: String, entries: Vec<Entry<'a>>) -> Self {
-        Self { table, section, entries }
+        Self {
+            table,
+            section,
+            entries,
+        }
     }
 
     /// Looks for keys that are unknown, not supported or without effect.
@@ -83,7 +94,11 @@ impl<'a> Settings<'a> {
 
     /// The last assignment of a key, be it empty.
     pub(super) fn last_entry(&self, name: &str) -> Option<Entry<'a>> {
-        self.entries.iter().rev().find(|entry| entry.key() == name).copied()
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| entry.key() == name)
+            .copied()
     }
 
     /// All values of a key, read by its rule.
@@ -108,7 +123,9 @@ impl<'a> Settings<'a> {
 
     /// The value of a key that has one.
     pub(super) fn value(&self, name: &str, problems: &mut Vec<Problem>) -> Option<Value<'a>> {
-        self.values(name, problems).pop().filter(|value| !value.text.is_empty())
+        self.values(name, problems)
+            .pop()
+            .filter(|value| !value.text.is_empty())
     }
 
     /// The value of a key in which `%` specifiers are expanded later; those that do not exist are an error now.
@@ -130,7 +147,10 @@ impl<'a> Settings<'a> {
         let text = self.value(name, problems)?;
         let flag = value::parse_bool(&text.text);
         if flag.is_none() {
-            problems.push(text.error("this is neither true nor false").help("write true or false"));
+            problems.push(
+                text.error("this is neither true nor false")
+                    .help("write true or false"),
+            );
         }
         Some((flag?, text))
     }
@@ -138,6 +158,7 @@ impl<'a> Settings<'a> {
     /// `NAME=value` and `NAME`, a later one for a name standing in the place of the earlier.
     pub(super) fn pairs(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<(String, Option<String>)> {
         let mut pairs: Vec<(String, Option<String>)> = Vec::new();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
         for word in self.texts(name, problems) {
             let (key, value) = match word.text.split_once('=') {
                 Some((key, value)) => (key, Some(value.to_owned())),
@@ -145,9 +166,10 @@ impl<'a> Settings<'a> {
             };
             if key.is_empty() {
                 problems.push(word.error("there is no name before `=`").help("write NAME=value"));
-            } else if let Some(pair) = pairs.iter_mut().find(|(known, _)| known == key) {
-                pair.1 = value;
+            } else if let Some(at) = known.get(key) {
+                pairs[*at].1 = value;
             } else {
+                known.insert(key.to_owned(), pairs.len());
                 pairs.push((key.to_owned(), value));
             }
         }
@@ -191,13 +213,21 @@ impl<'a> Settings<'a> {
 }
 
 fn whole(entry: Entry<'_>) -> Value<'_> {
-    Value { text: entry.value().to_owned(), entry, start: 0, end: entry.value().len() }
+    Value {
+        text: entry.value().to_owned(),
+        entry,
+        start: 0,
+        end: entry.value().len(),
+    }
 }
 
 /// One pair of `"` around a value is not part of it.
 fn single(entry: Entry<'_>) -> Value<'_> {
     let value = whole(entry);
-    let unquoted = value.text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let unquoted = value
+        .text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
     match unquoted.map(str::to_owned) {
         Some(text) => Value { text, ..value },
         None => value,
@@ -205,12 +235,17 @@ fn single(entry: Entry<'_>) -> Value<'_> {
 }
 
 fn word_error(entry: Entry<'_>, error: &WordError) -> Problem {
-    Problem::error(entry.place_of(error.start, error.end), format!("{}=: {}", entry.key(), error.message))
+    Problem::error(
+        entry.place_of(error.start, error.end),
+        format!("{}=: {}", entry.key(), error.message),
+    )
 }
 
 /// Specifiers are expanded on the host where the pod runs, but which exist is known (systemd.unit(5)).
 fn unknown_specifier(value: &Value) -> Option<Problem> {
     const KNOWN: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwW";
     let expand = |specifier| KNOWN.contains(specifier).then(String::new);
-    specifier::expand(&value.text, &expand).err().map(|error| value.error(error))
+    specifier::expand(&value.text, &expand)
+        .err()
+        .map(|error| value.error(error))
 }

@@ -5,7 +5,12 @@ use super::section::Settings;
 use crate::diagnostic::Problem;
 use crate::model::Share;
 
-const NONE: Share = Share { net: false, ipc: false, uts: false, pid: false };
+const NONE: Share = Share {
+    net: false,
+    ipc: false,
+    uts: false,
+    pid: false,
+};
 
 /// Reads `Share=net pid`, `Share=none` or, in addition to the default, `Share=+pid`. Commas, as Podman has them,
 /// separate words too. What is assigned and empty shares nothing. With an error in it, it counts as the default.
@@ -30,7 +35,11 @@ pub(super) fn read(settings: &Settings, problems: &mut Vec<Problem>) -> Share {
                 "uts" => share.uts = true,
                 "pid" => share.pid = true,
                 "none" if values.len() == 1 && !adds => {}
-                "none" => problems.push(value.error("none cannot stand beside others").help("write none alone")),
+                "none" => problems.push(
+                    value
+                        .error("none cannot stand beside others")
+                        .help("write none alone"),
+                ),
                 "cgroup" | "user" => {
                     let problem = value.error(format!("sharing `{word}` is not supported by this version"));
                     problems.push(problem.help("write some of net ipc uts pid, or none"));
@@ -40,10 +49,18 @@ pub(super) fn read(settings: &Settings, problems: &mut Vec<Problem>) -> Share {
                         Some(near) if word.len() > 1 => format!("did you mean {near}?"),
                         _ => "write some of net ipc uts pid, or none".to_owned(),
                     };
-                    problems.push(value.error(format!("`{word}` is not a namespace that can be shared")).help(help));
+                    problems.push(
+                        value
+                            .error(format!("`{word}` is not a namespace that can be shared"))
+                            .help(help),
+                    );
                 }
             }
         }
     }
-    if problems.len() > before { Share::default() } else { share }
+    if problems.len() > before {
+        Share::default()
+    } else {
+        share
+    }
 }

@@ -74,6 +74,14 @@ pub enum NetworkError {
         /// What it said.
         message: String,
     },
+    /// The network failed, and it is not sure that nothing of it is left.
+    #[error("something of the pod's network may be left ({undoing})")]
+    NotUndone {
+        /// What failed first.
+        source: Box<NetworkError>,
+        /// What failed when that was undone.
+        undoing: Box<NetworkError>,
+    },
     /// A file of the network cannot be read or written.
     #[error("{path}: cannot use it for the pod's network")]
     File {
@@ -105,12 +113,16 @@ pub fn connect(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<I
             &netavark::options(pod, settings, address, &ports),
         )
     });
-    if let Err(error) = connected {
-        // What failed first is what matters; `infra clean` comes again and says what stays.
-        let _ = disconnect(paths, &pod.name);
-        return Err(error);
+    match connected {
+        Ok(()) => Ok(Some(address)),
+        Err(error) => Err(match disconnect(paths, &pod.name) {
+            Ok(()) => error,
+            Err(undoing) => NetworkError::NotUndone {
+                source: Box::new(error),
+                undoing: Box::new(undoing),
+            },
+        }),
     }
-    Ok(Some(address))
 }
 
 /// Takes the pod off the bridge and frees its address. Does nothing for a pod that is not on it.

@@ -29,6 +29,11 @@ const TIMEOUT: Timespec = Timespec {
     tv_sec: 30,
     tv_nsec: 0,
 };
+/// How long each step of undoing may take, when it has failed before.
+const TIMEOUT_OF_REPAIR: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 /// The network's name for netavark: part of the names of firewall chains.
 const NETWORK: &str = "podunit";
 /// The pod's interface.
@@ -168,11 +173,12 @@ pub(super) fn setup(
     file(&path, json.and_then(|json| replace(&path, &json, 0o600)))?;
     let turn = Turn::take(program, paths, pod)?;
     turn.begin(pod)?;
-    turn.run("setup", pod, &pin(paths, pod))?;
+    turn.run("setup", pod, &pin(paths, pod), &TIMEOUT)?;
     turn.end()
 }
 
-/// Undoes [`setup`], however far it came. Without `network.json` there is nothing to undo.
+/// Undoes [`setup`], however far it came. Without `network.json` there is nothing to undo. It stays only where
+/// another try may help.
 pub(super) fn teardown(paths: &Paths, pod: &PodName) -> Result<(), NetworkError> {
     let path = paths.pod(pod).network();
     if !path.exists() {
@@ -181,9 +187,14 @@ pub(super) fn teardown(paths: &Paths, pod: &PodName) -> Result<(), NetworkError>
     let program = find(paths)?;
     let turn = Turn::take(&program, paths, pod)?;
     turn.begin(pod)?;
-    turn.undo(pod)?;
+    let undone = match turn.undo(pod) {
+        Err(Failure::Timeout(error)) => return Err(error),
+        Err(Failure::Error(error)) => Err(error),
+        Ok(()) => Ok(()),
+    };
     turn.end()?;
-    file(&path, fs::remove_file(&path))
+    file(&path, fs::remove_file(&path))?;
+    undone
 }
 
 fn pin(paths: &Paths, pod: &PodName) -> PathBuf {
@@ -221,8 +232,10 @@ impl<'a> Turn<'a> {
             .ok()
             .and_then(|name| PodName::new(name).ok());
         if let Some(other) = unfinished.filter(|other| other != pod) {
-            // It is the other pod's failure, and its own `infra clean` says so.
-            let _ = turn.undo(&other);
+            if paths.pod(&other).network().exists() {
+                // It is the other pod's failure, and its own `infra clean` says so.
+                let _ = turn.undo(&other);
+            }
             turn.end()?;
         }
         Ok(turn)
@@ -246,33 +259,43 @@ impl<'a> Turn<'a> {
     }
 
     /// Tears down, whether setup was finished or not.
-    fn undo(&self, pod: &PodName) -> Result<(), NetworkError> {
-        match self.run("teardown", pod, &pin(self.paths, pod)) {
-            Ok(()) => Ok(()),
-            // Another try would hang as well.
-            Err(Failure::Timeout(error)) => Err(error),
+    fn undo(&self, pod: &PodName) -> Result<(), Failure> {
+        match self.run("teardown", pod, &pin(self.paths, pod), &TIMEOUT) {
             Err(Failure::Error(_)) => {
                 // netavark does not take back what it finds half done, or whose namespace is gone: the bridge stays,
                 // or the rules. Done in full on another namespace, it takes back all of it.
-                let path = self.paths.pod(pod).namespaces();
-                let other = file(
-                    path,
-                    namespace::in_new(&[Kind::Net], || namespace::current(Kind::Net)),
-                )?;
-                let other = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd()));
-                let _ = self.run("setup", pod, &other);
-                Ok(self.run("teardown", pod, &other)?)
+                let other = namespace::in_new(&[Kind::Net], || namespace::current(Kind::Net));
+                let other = other.map_err(|error| self.failed("teardown", &error))?;
+                let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd()));
+                let _ = self.run("setup", pod, &path, &TIMEOUT_OF_REPAIR);
+                self.run("teardown", pod, &path, &TIMEOUT_OF_REPAIR)
             }
+            // Done, or another try would hang as well.
+            result => result,
         }
     }
 
-    fn run(&self, step: &'static str, pod: &PodName, namespace: &Path) -> Result<(), Failure> {
-        let error = |message: String| NetworkError::Netavark {
+    fn error(&self, step: &'static str, message: String) -> NetworkError {
+        NetworkError::Netavark {
             program: self.program.to_owned(),
             step,
             message,
-        };
-        let failed = |message: io::Error| Failure::Error(error(message.to_string()));
+        }
+    }
+
+    fn failed(&self, step: &'static str, error: &io::Error) -> Failure {
+        Failure::Error(self.error(step, error.to_string()))
+    }
+
+    fn run(
+        &self,
+        step: &'static str,
+        pod: &PodName,
+        namespace: &Path,
+        timeout: &Timespec,
+    ) -> Result<(), Failure> {
+        let failed = |error: io::Error| self.failed(step, &error);
+        // Not a pipe: a program that netavark starts, and that stays, would keep us reading.
         let output =
             rustix::fs::memfd_create("netavark", MemfdFlags::CLOEXEC).map_err(|e| failed(e.into()))?;
         let mut output = File::from(output);
@@ -298,13 +321,11 @@ impl<'a> Turn<'a> {
             .spawn()
             .map_err(failed)?;
         let pid = Pid::from_child(&child);
-        if !ends_in_time(pid).map_err(failed)? {
+        if !ends_in_time(pid, timeout).map_err(failed)? {
             let _ = kill_process_group(pid, Signal::KILL);
             let _ = child.wait();
-            return Err(Failure::Timeout(error(format!(
-                "no answer in {} s; it was killed",
-                TIMEOUT.tv_sec
-            ))));
+            let message = format!("no answer in {} s; it was killed", timeout.tv_sec);
+            return Err(Failure::Timeout(self.error(step, message)));
         }
         if child.wait().map_err(failed)?.success() {
             return Ok(());
@@ -314,7 +335,9 @@ impl<'a> Turn<'a> {
             .rewind()
             .and_then(|()| output.take(16 << 10).read_to_end(&mut text))
             .map_err(failed)?;
-        Err(Failure::Error(error(message(&String::from_utf8_lossy(&text)))))
+        Err(Failure::Error(
+            self.error(step, message(&String::from_utf8_lossy(&text))),
+        ))
     }
 }
 
@@ -332,10 +355,10 @@ impl From<Failure> for NetworkError {
     }
 }
 
-fn ends_in_time(pid: Pid) -> io::Result<bool> {
+fn ends_in_time(pid: Pid, timeout: &Timespec) -> io::Result<bool> {
     let process = pidfd_open(pid, PidfdFlags::empty())?;
     let mut wanted = [PollFd::new(&process, PollFlags::IN)];
-    Ok(rustix::io::retry_on_intr(|| poll(&mut wanted, Some(&TIMEOUT)))? > 0)
+    Ok(rustix::io::retry_on_intr(|| poll(&mut wanted, Some(timeout)))? > 0)
 }
 
 /// netavark writes its error as JSON, and warnings before it.

@@ -271,7 +271,7 @@ impl Machine {
         self.until_prints("find /sys/fs/cgroup -name '*pods*'", "");
         let left = self.ok("ls -A /run/podunit | grep -vx '\\.[a-z]*' ; \
              find /run/podunit/.network -name '*.json' -exec grep -l my-shared-pod {} + ; \
-             grep -E 'podunit|nsfs' /proc/self/mountinfo | grep -v ' /var/lib/podunit ' ; \
+             grep -E ' /run/podunit|nsfs' /proc/self/mountinfo ; \
              ip -o link | grep -E 'veth|podunit' ; \
              nft list ruleset | grep -E '8080|dnat' ; \
              ls -A /var/lib/podunit/containers 2>/dev/null ; \

@@ -1,0 +1,190 @@
+//! A member of a pod, from sections of the pod's file or from a file of its own.
+
+use super::document::{Definition, Entry, Header, Kind};
+use super::heading::{self, Heading};
+use super::port::Published;
+use super::section::{Settings, Value, short};
+use super::{container, keys};
+use crate::diagnostic::{Place, Problem};
+use crate::model::{Container, MemberName, PodName};
+
+/// A member before its relations to others are looked at.
+#[derive(Debug)]
+pub(super) struct Member<'a> {
+    /// What `[Container]` says.
+    pub(super) container: Container,
+    /// Its header, or its file.
+    pub(super) place: Place,
+    /// `[Unit]`, not yet looked at.
+    pub(super) unit: Vec<Entry<'a>>,
+    /// `[Service]`
+    pub(super) service: Vec<Entry<'a>>,
+    /// `[Install]`
+    pub(super) install: Vec<Entry<'a>>,
+}
+
+/// Sections of a pod's file about one member.
+#[derive(Debug, Default)]
+pub(super) struct Sections<'a> {
+    /// `[Container NAME]`
+    pub(super) headers: Vec<Header<'a>>,
+    /// What is in them.
+    pub(super) container: Vec<Entry<'a>>,
+    /// `[Unit NAME]` and `[Service NAME]`
+    pub(super) others: Vec<Header<'a>>,
+    /// What is in the first.
+    pub(super) unit: Vec<Entry<'a>>,
+    /// What is in the second.
+    pub(super) service: Vec<Entry<'a>>,
+}
+
+/// `[Unit NAME]` and its like without a container of that name in the same file.
+pub(super) fn without_container(
+    name: &str,
+    headers: &[Header],
+    names: &[&str],
+    containers: &[&Definition],
+    problems: &mut Vec<Problem>,
+) {
+    let owner = containers.iter().find(|file| file.base == name);
+    let near = keys::nearest(name, names.iter().copied());
+    for header in headers {
+        let problem = match (owner, near) {
+            (Some(file), _) => {
+                let message = format!("the container `{name}` has a file of its own");
+                let help = format!("move this section to {}", file.path.display());
+                Problem::error(header.place(), message).help(help)
+            }
+            (None, near) => {
+                let message = format!("the pod has no container called `{}`", short(name));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                Problem {
+                    help,
+                    ..Problem::error(header.place(), message)
+                }
+            }
+        };
+        problems.push(problem);
+    }
+}
+
+/// A member from the pod's own file.
+pub(super) fn from_section<'a>(
+    name: &str,
+    parts: Sections<'a>,
+    pod: &PodName,
+    definition: &Definition,
+    ports: &mut Vec<Published>,
+    problems: &mut Vec<Problem>,
+) -> Option<Member<'a>> {
+    let header = parts.headers.first()?;
+    let member = member_name(name, header.place(), problems)?;
+    let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), parts.container);
+    if let Some(value) = settings
+        .value("Pod", problems)
+        .filter(|value| value.text != format!("{pod}.pod"))
+    {
+        let problem = value.error(format!("this container is in the file of the pod `{pod}`"));
+        problems.push(problem.help("remove Pod="));
+    }
+    let container = container::read(
+        member,
+        &definition.path,
+        header.place(),
+        &settings,
+        ports,
+        problems,
+    );
+    Some(Member {
+        container,
+        place: header.place(),
+        unit: parts.unit,
+        service: parts.service,
+        install: Vec::new(),
+    })
+}
+
+/// A member from a file of its own.
+pub(super) fn from_file<'a>(
+    file: &'a Definition,
+    ports: &mut Vec<Published>,
+    problems: &mut Vec<Problem>,
+) -> Option<Member<'a>> {
+    debug_assert_eq!(file.kind, Kind::Container);
+    let mut place = None;
+    let (mut own, mut quadlet) = (Vec::new(), Vec::new());
+    let (mut unit, mut service, mut install) = (Vec::new(), Vec::new(), Vec::new());
+    for (heading, header) in heading::read(file, problems) {
+        match heading {
+            Heading::Container(_) => {
+                place.get_or_insert(header.place());
+                own.extend(header.entries());
+            }
+            Heading::Unit(_) => unit.extend(header.entries()),
+            Heading::Service(_) => service.extend(header.entries()),
+            Heading::Install => install.extend(header.entries()),
+            Heading::Quadlet => quadlet.extend(header.entries()),
+            Heading::Pod => {}
+        }
+    }
+    check_quadlet(quadlet, problems);
+    let place = place.unwrap_or_else(|| file.place());
+    let member = member_name(&file.base, file.place(), problems)?;
+    let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
+    let container = container::read(member, &file.path, place.clone(), &settings, ports, problems);
+    Some(Member {
+        container,
+        place,
+        unit,
+        service,
+        install,
+    })
+}
+
+fn member_name(name: &str, place: Place, problems: &mut Vec<Problem>) -> Option<MemberName> {
+    if name.contains('@') {
+        problems.push(templates(place));
+        return None;
+    }
+    match MemberName::new(name) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            let message = format!("`{}` cannot be the name of a container: {error}", short(name));
+            problems.push(Problem::error(place, message));
+            None
+        }
+    }
+}
+
+/// What is said of a name with an `@`.
+pub(super) fn templates(place: Place) -> Problem {
+    Problem::error(place, "templates are not supported by this version of podunit")
+        .help("use a name without `@`")
+}
+
+/// The pod that a container with a file of its own names in `Pod=`.
+pub(super) fn pod_of<'a>(file: &'a Definition, problems: &mut Vec<Problem>) -> Option<Value<'a>> {
+    let settings = Settings::new(
+        keys::CONTAINER,
+        "[Container]".to_owned(),
+        file.entries("Container"),
+    );
+    let Some(value) = settings.value("Pod", problems) else {
+        if !file.documents.is_empty() {
+            let message = "a container without a pod is not supported by this version of podunit";
+            let header = file.sections().find(|header| header.name() == "Container");
+            let place = header.map_or_else(|| file.place(), Header::place);
+            let help = "add Pod=NAME.pod to [Container], and a file NAME.pod";
+            problems.push(Problem::error(place, message).help(help));
+        }
+        return None;
+    };
+    Some(value)
+}
+
+/// `[Quadlet]`, which has nothing for podunit.
+pub(super) fn check_quadlet(entries: Vec<Entry>, problems: &mut Vec<Problem>) {
+    let settings = Settings::new(keys::QUADLET, "[Quadlet]".to_owned(), entries);
+    settings.check_keys(problems);
+    settings.flag("DefaultDependencies", problems);
+}

@@ -1,0 +1,145 @@
+//! What became of each pod, and of files that lead to none.
+
+use super::document::Definition;
+use super::{Broken, Definitions, member};
+use crate::diagnostic::{Place, Problem, Severity, Source};
+use crate::model::{Pod, PodName};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What became of one pod, or of a file that leads to none.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// All files that have a part in it.
+    pub(super) files: Vec<PathBuf>,
+    /// What was made of them.
+    pub(super) made: Made,
+    /// What is wrong with them.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// See [`Outcome`].
+#[derive(Debug)]
+pub(super) enum Made {
+    /// A whole pod.
+    Pod(Box<Pod>),
+    /// One that cannot be made.
+    Broken(Broken),
+    /// Nothing that has a unit.
+    Nothing,
+}
+
+pub(super) fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+}
+
+fn by_place(problem: &Problem) -> (&Path, Option<(usize, usize)>) {
+    (&problem.place.path, problem.place.bytes)
+}
+
+impl Outcome {
+    /// A file that leads to no pod.
+    pub(super) fn nothing(file: &Definition, mut problems: Vec<Problem>) -> Self {
+        problems.extend(file.problems.iter().cloned());
+        if !file.documents.is_empty() {
+            // Its own mistakes are worth knowing all the same.
+            member::from_file(file, &mut Vec::new(), &mut problems);
+        }
+        Self {
+            files: file.files.clone(),
+            made: Made::Nothing,
+            problems,
+        }
+    }
+
+    pub(super) fn name(&self) -> Option<&PodName> {
+        match &self.made {
+            Made::Pod(pod) => Some(&pod.name),
+            Made::Broken(broken) => Some(&broken.name),
+            Made::Nothing => None,
+        }
+    }
+
+    pub(super) fn pod(&self) -> Option<&Pod> {
+        match &self.made {
+            Made::Pod(pod) => Some(pod),
+            _ => None,
+        }
+    }
+
+    /// The file that stands for the pod.
+    pub(super) fn source(&self) -> &Path {
+        self.files.first().map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// Makes the pod a broken one.
+    pub(super) fn fail(&mut self, problem: Problem) {
+        self.problems.push(problem);
+        if let Made::Pod(pod) = &self.made {
+            let Pod {
+                name, source, units, ..
+            } = (**pod).clone();
+            self.made = Made::Broken(Broken {
+                name,
+                source,
+                install: units.install,
+            });
+        }
+    }
+
+    /// Leaves out what nobody would read, errors last.
+    fn bound(&mut self) {
+        const MOST: usize = 100;
+        if self.problems.len() > MOST {
+            self.problems
+                .sort_by(|a, b| (!is_error(a), by_place(a)).cmp(&(!is_error(b), by_place(b))));
+            let message = format!(
+                "{} more problems of this pod are not shown",
+                self.problems.len() - MOST
+            );
+            self.problems.truncate(MOST);
+            self.problems
+                .push(Problem::warning(Place::file(self.source()), message));
+        }
+    }
+
+    /// Leaves nothing but the problems.
+    pub(super) fn forget(&mut self) {
+        self.made = Made::Nothing;
+    }
+}
+
+/// Puts everything in order, and keeps the texts that are pointed into.
+pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, read: &[Definition]) -> Definitions {
+    let mut all = Definitions {
+        problems,
+        ..Definitions::default()
+    };
+    for mut outcome in outcomes {
+        outcome.bound();
+        all.problems.extend(outcome.problems);
+        match outcome.made {
+            Made::Pod(pod) => all.pods.push(*pod),
+            Made::Broken(broken) => all.broken.push(broken),
+            Made::Nothing => {}
+        }
+    }
+    all.pods.sort_by(|a, b| a.name.cmp(&b.name));
+    all.broken.sort_by(|a, b| a.name.cmp(&b.name));
+    all.problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
+    let others = |problem: &Problem| problem.other.as_ref().map(|(place, _)| place.path.clone());
+    let paths: BTreeSet<PathBuf> = all
+        .problems
+        .iter()
+        .flat_map(|problem| std::iter::once(problem.place.path.clone()).chain(others(problem)))
+        .collect();
+    let documents = read.iter().flat_map(|definition| &definition.documents);
+    let pointed = documents.filter(|document| paths.contains(&document.path));
+    all.sources = pointed
+        .map(|document| Source {
+            path: document.path.clone(),
+            text: document.text.clone(),
+        })
+        .collect();
+    all
+}

@@ -1,0 +1,333 @@
+//! `podunit check` as a user runs it: each folder of `tests/fixtures/check` is a file tree with definitions, and
+//! what the program says of them. `UPDATE=1 cargo test --test check` writes the expectations anew.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says more by its failure than by a message"
+)]
+
+use podunit::definition;
+use podunit::diagnostic::{self, Severity};
+use podunit::model::{ImageSource, Paths, Pod};
+use proptest::prelude::*;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/check")
+}
+
+fn check(arguments: &[&str], folder: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podunit"));
+    command
+        .arg("check")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn all_of(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_owned()).unwrap();
+    format!(
+        "{}{}exit status {}\n",
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code().unwrap()
+    )
+}
+
+fn compare(name: &str, expected: &Path, actual: &str, failed: &mut Vec<String>) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(expected, actual).unwrap();
+    } else if fs::read_to_string(expected).unwrap_or_default() != actual {
+        failed.push(format!(
+            "== {name}: differs from {}:\n{actual}",
+            expected.display()
+        ));
+    }
+}
+
+#[test]
+fn fixtures_are_judged_as_expected() {
+    let mut failed = Vec::new();
+    let mut names: Vec<PathBuf> = fs::read_dir(fixtures())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    names.sort();
+    assert!(names.len() > 10, "the fixtures are in {}", fixtures().display());
+    for folder in names {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let arguments = if name == "json" {
+            vec!["--root", ".", "--format", "json"]
+        } else {
+            vec!["--root", "."]
+        };
+        let actual = all_of(&check(&arguments, &folder));
+        compare(&name, &folder.join("expected"), &actual, &mut failed);
+        // Whatever was read, reading it again gives the same.
+        let paths = Paths::new(&folder);
+        assert_eq!(definition::read(&paths), definition::read(&paths));
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+fn only_pod(fixture: &str) -> Pod {
+    let read = definition::read(&Paths::new(fixtures().join(fixture)));
+    assert_eq!(
+        (read.pods.len(), read.broken.len()),
+        (1, 0),
+        "{:?}",
+        read.problems
+    );
+    read.pods.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_founding_pod_is_the_same_in_both_forms() {
+    let pod = only_pod("founding");
+    let mut split = only_pod("founding-split");
+    for member in &mut split.members {
+        assert_eq!(
+            member.source,
+            Path::new("/etc/podunit").join(format!("{}.container", member.name))
+        );
+        member.source.clone_from(&pod.source);
+    }
+    assert_eq!(pod, split);
+    assert_eq!(pod.source, Path::new("/etc/podunit/my-shared-pod.pod"));
+    assert_eq!(
+        pod.members[1].image,
+        ImageSource::Image("docker.io/library/nginx".to_owned())
+    );
+    let line = r#"sh -c "while true; do wget -O - http://localhost:80/ || echo failed; sleep 5; done""#;
+    assert_eq!(pod.members[0].exec.as_deref(), Some(line));
+    assert_eq!(fixture_text("founding"), example());
+}
+
+fn fixture_text(name: &str) -> String {
+    fs::read_to_string(fixtures().join(name).join("etc/podunit/my-shared-pod.pod")).unwrap()
+}
+
+/// The example that a newcomer starts with, if it is there.
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/my-shared-pod.pod");
+    fs::read_to_string(path).unwrap_or_else(|_| fixture_text("founding"))
+}
+
+#[test]
+fn every_key_reaches_the_model() {
+    let actual = serde_json::to_string_pretty(&only_pod("every-key")).unwrap() + "\n";
+    let mut failed = Vec::new();
+    compare(
+        "every-key",
+        &fixtures().join("every-key/model.json"),
+        &actual,
+        &mut failed,
+    );
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// A tree with one good pod, and `hostile` put beside it: the good pod must not care.
+fn beside_a_good_pod(hostile: impl FnOnce(&Path)) -> (Output, String) {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("etc/podunit");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("good.pod"), "[Container a]\nImage=image\n").unwrap();
+    hostile(&folder);
+    let read = definition::read(&Paths::new(root.path()));
+    let names: Vec<&str> = read.pods.iter().map(|pod| pod.name.as_str()).collect();
+    assert_eq!(names, ["good"]);
+    let output = check(&["--root", "."], root.path());
+    let said = all_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{said:?}");
+    assert!(said.len() < 100_000);
+    (output, said)
+}
+
+#[test]
+fn what_is_no_text_breaks_its_own_pod_only() {
+    let pod = "[Container a]\nImage=image\n";
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("not UTF-8", b"[Container a]\nImage=\xff\xfe\n".to_vec()),
+        ("U+0000", b"[Container a]\nImage=a\0b\n".to_vec()),
+        ("carriage return", pod.replace('\n', "\r\n").into_bytes()),
+        ("U+001B", b"[Container a]\nImage=\x1b]0;title\x07\n".to_vec()),
+        ("U+202E", "[Container a]\nImage=a\u{202e}b\n".into()),
+        ("larger than 1 MiB", vec![b'#'; 10 << 20]),
+        ("no specifier", format!("{pod}Exec=echo %2f\n").into_bytes()),
+        (
+            "backslash",
+            format!("{pod}[Unit]\nDescription=x\\\\\n").into_bytes(),
+        ),
+    ];
+    for (message, text) in cases {
+        let (_, said) = beside_a_good_pod(|folder| fs::write(folder.join("bad.pod"), text).unwrap());
+        assert!(
+            said.contains(message) && said.contains("/etc/podunit/bad.pod"),
+            "{message}: {said}"
+        );
+        assert!(said.contains("2 pods, 1 of them broken"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_file_breaks_its_own_pod_only() {
+    let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    type Make<'m> = &'m dyn Fn(&Path);
+    let cases: [(&str, Make); 5] = [
+        ("this is a FIFO", &fifo),
+        ("this is a directory", &|path| fs::create_dir(path).unwrap()),
+        ("leads to no file", &|path| {
+            symlink("/nowhere/at/all", path).unwrap()
+        }),
+        ("leads to no file", &|path| {
+            symlink(path.file_name().unwrap(), path).unwrap()
+        }),
+        // A socket cannot even be opened.
+        ("cannot be read", &|path| drop(UnixListener::bind(path).unwrap())),
+    ];
+    for (message, make) in cases {
+        let (_, said) = beside_a_good_pod(|folder| make(&folder.join("bad.pod")));
+        assert!(said.contains("/etc/podunit/bad.pod"), "{said}");
+        assert!(said.contains(message), "{message}: {said}");
+        let (_, said) = beside_a_good_pod(|folder| {
+            fs::write(folder.join("bad.pod"), "[Container a]\nImage=image\n").unwrap();
+            fs::create_dir(folder.join("bad.pod.d")).unwrap();
+            make(&folder.join("bad.pod.d/10.conf"));
+        });
+        assert!(said.contains("/etc/podunit/bad.pod.d/10.conf"), "{said}");
+    }
+}
+
+#[test]
+fn a_flood_of_mistakes_is_no_burden() {
+    let words = "x ".repeat(100_000);
+    let ports = "PublishPort=1-65535:1-65535\n".repeat(2000);
+    let text = format!("[Container a]\nImage=image\n{ports}[Unit a]\nAfter={words}\nWants={words}\n");
+    let (_, said) = beside_a_good_pod(|folder| fs::write(folder.join("bad.pod"), text).unwrap());
+    assert!(said.contains("more problems of this pod are not shown"), "{said}");
+    assert!(said.contains("more than 65535 ports"), "{said}");
+}
+
+/// A line of a definition: sections and keys that exist, values that may make sense, and noise.
+fn line() -> impl Strategy<Value = String> {
+    let name = "(Pod|Container|Container a|Container b|Unit|Unit a|Service a|Service|Install|Quadlet|X-a|[a-zA-Z @.]{0,9})";
+    let key = "(Share|PublishPort|Image|Rootfs|Exec|Environment|EnvironmentFile|User|Group|Volume|Tmpfs|SignalMap|\
+               Entrypoint|Notify|After|Before|Wants|Alias|WantedBy|Restart|TimeoutStartSec|Pod|HostName|ShmSize|\
+               [A-Za-z-]{0,8})";
+    let value = "([a-b. ]{0,6}|[0-9:\\[\\]/-]{0,14}|[\"'%,=+\\\\a-z]{0,8}|\\PC{0,8}|/a:/b:ro|net pid|HUP:none|a\\.pod)";
+    prop_oneof![
+        3 => name.prop_map(|name| format!("[{name}]")),
+        9 => (key, value).prop_map(|(key, value)| format!("{key}={value}")),
+        1 => "(?s).{0,9}",
+        1 => "#[a-z]{0,3}\\\\?",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_written_is_judged(
+        pod in prop::collection::vec(line(), 0..20),
+        drop_in in prop::collection::vec(line(), 0..5),
+        container in prop::collection::vec(line(), 0..8),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("etc/podunit");
+        fs::create_dir_all(folder.join("a.pod.d")).unwrap();
+        fs::write(folder.join("a.pod"), pod.join("\n")).unwrap();
+        fs::write(folder.join("a.pod.d/x.conf"), drop_in.join("\n")).unwrap();
+        fs::write(folder.join("c.container"), format!("[Container]\nPod=a.pod\n{}", container.join("\n"))).unwrap();
+        let read = definition::read(&Paths::new(root.path()));
+        let errors = read.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+        prop_assert_eq!((read.pods.len(), read.broken.len()), if errors == 0 { (1, 0) } else { (0, 1) });
+        for problem in &read.problems {
+            let places = std::iter::once(&problem.place).chain(problem.other.iter().map(|(place, _)| place));
+            for place in places {
+                let Some((start, end)) = place.bytes else { continue };
+                let source = read.sources.iter().find(|source| source.path == place.path).unwrap();
+                prop_assert!(source.text.get(start..end).is_some(), "{:?}", problem);
+            }
+            let shown = diagnostic::line(problem, &read.sources);
+            prop_assert!(!shown.contains(diagnostic::is_unsafe) && shown.len() <= 900);
+        }
+        let shown = diagnostic::render(&read.problems, &read.sources, false);
+        prop_assert!(!shown.contains(|c: char| diagnostic::is_unsafe(c) && c != '\n'), "{:?}", shown);
+        for pod in read.pods {
+            let again: Pod = serde_json::from_str(&serde_json::to_string(&pod).unwrap()).unwrap();
+            prop_assert_eq!(again, pod);
+        }
+    }
+}
+
+#[test]
+fn a_link_cannot_lead_out_of_the_root() {
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    fs::write(outside.path(), "[Container a]\nImage=outside\n").unwrap();
+    let (_, said) = beside_a_good_pod(|folder| symlink(outside.path(), folder.join("bad.pod")).unwrap());
+    assert!(said.contains("leads to no file"), "{said}");
+    let (_, said) = beside_a_good_pod(|folder| {
+        fs::create_dir_all(folder.join("../../srv")).unwrap();
+        fs::write(
+            folder.join("../../srv/x"),
+            "[Container a]\nImage=inside\nNonsense=1\n",
+        )
+        .unwrap();
+        symlink("/srv/x", folder.join("bad.pod")).unwrap();
+    });
+    assert!(said.contains("there is no key `Nonsense`"), "{said}");
+}
+
+#[test]
+fn files_are_checked_with_what_belongs_to_them() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(root.path().join(name), text).unwrap();
+    write("web.pod", "[Pod]\n");
+    write("nginx.container", "[Container]\nPod=web.pod\nImage=image\n");
+    write("bad.pod", "[Pod]\nNonsense=1\n");
+    symlink("/dev/null", root.path().join("masked.pod")).unwrap();
+    let said = |arguments: &[&str]| all_of(&check(arguments, root.path()));
+    assert_eq!(
+        said(&["nginx.container"]),
+        "podunit check: 1 pod; no problem\nexit status 0\n"
+    );
+    assert_eq!(
+        said(&["./web.pod", "web.pod"]),
+        "podunit check: 1 pod; no problem\nexit status 0\n"
+    );
+    assert!(
+        said(&["web.pod", "bad.pod"]).contains("--> bad.pod:2:1"),
+        "{}",
+        said(&["web.pod", "bad.pod"])
+    );
+    assert!(said(&["masked.pod"]).contains("masked"));
+    write("nginx.container", "[Container]\nPod=web.pod\nImag=image\n");
+    assert!(said(&["web.pod"]).contains("--> nginx.container:3:1"));
+    for (argument, message) in [
+        ("none.pod", "none.pod cannot be checked: No such file"),
+        (".", "not a definition"),
+        ("web.pod.d/10.conf", "cannot be checked"),
+    ] {
+        let said = said(&[argument]);
+        assert!(
+            said.contains(message) && said.ends_with("exit status 1\n"),
+            "{said}"
+        );
+    }
+    assert!(said(&["--root", "/nowhere"]).contains("not a directory"));
+}
+
+#[test]
+fn a_file_of_the_host_is_checked_with_all_folders_of_the_host() {
+    let folder = fixtures().join("drop-ins");
+    let output = check(&["--root", ".", "usr/share/podunit/web.pod"], &folder);
+    let alone = all_of(&output);
+    assert!(alone.contains("/etc/podunit/web.pod.d/40-member.conf"), "{alone}");
+}
