@@ -9,7 +9,9 @@ use std::process::ExitCode;
 ///
 /// A pod that runs is shown as it was started, whatever its definition says now.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podunit inspect my-shared-pod\n  podunit inspect my-shared-pod/nginx-server")]
+#[command(
+    after_help = "Examples:\n  podunit inspect my-shared-pod\n  podunit inspect my-shared-pod/nginx-server"
+)]
 pub struct Arguments {
     /// The pod, or one member of it
     #[arg(value_name = "POD[/MEMBER]")]

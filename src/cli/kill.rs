@@ -23,8 +23,10 @@ enum Whom {
 ///
 /// Prints for each member what was sent or why nothing was. The exit status is 1 if nobody was sent anything.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podunit kill my-shared-pod -s HUP\n  podunit kill my-shared-pod/nginx-server -s WINCH\n  \
-    podunit kill my-shared-pod/busybox-client -s KILL --whom all")]
+#[command(
+    after_help = "Examples:\n  podunit kill my-shared-pod -s HUP\n  podunit kill my-shared-pod/nginx-server -s WINCH\n  \
+    podunit kill my-shared-pod/busybox-client -s KILL --whom all"
+)]
 pub struct Arguments {
     /// The pod, or one member of it
     #[arg(value_name = "POD[/MEMBER]")]
@@ -58,7 +60,11 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     })?;
     print(&report, arguments.format)?;
     let sent = report.iter().any(|delivery| delivery.result == "sent");
-    Ok(if sent { ExitCode::SUCCESS } else { ExitCode::from(super::FAILURE) })
+    Ok(if sent {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::FAILURE)
+    })
 }
 
 /// Prints what became of a signal or a reload for each member.
@@ -69,12 +75,31 @@ pub fn print(report: &[Delivery], format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(&report);
     }
-    let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     let rows = report.iter().map(|delivery| {
-        let pid = if delivery.pid == 0 { "-".to_owned() } else { delivery.pid.to_string() };
-        let Delivery { member, signal, result, detail, .. } = delivery;
+        let pid = if delivery.pid == 0 {
+            "-".to_owned()
+        } else {
+            delivery.pid.to_string()
+        };
+        let Delivery {
+            member,
+            signal,
+            result,
+            detail,
+            ..
+        } = delivery;
         vec![member.clone(), pid, dash(signal), result.clone(), detail.clone()]
     });
-    output::table(&["MEMBER", "PID", "SIGNAL", "RESULT", "REASON"], &rows.collect::<Vec<_>>());
+    output::table(
+        &["MEMBER", "PID", "SIGNAL", "RESULT", "REASON"],
+        &rows.collect::<Vec<_>>(),
+    );
     Ok(())
 }

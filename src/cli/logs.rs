@@ -11,8 +11,10 @@ use std::process::{Command, ExitCode};
 /// This is journalctl(1) with the pod's units; what it does with its options, its pager and its exit status is its
 /// own.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podunit logs my-shared-pod -f\n  podunit logs my-shared-pod/nginx-server -n 20\n  \
-    podunit logs my-shared-pod --since -10min -o json")]
+#[command(
+    after_help = "Examples:\n  podunit logs my-shared-pod -f\n  podunit logs my-shared-pod/nginx-server -n 20\n  \
+    podunit logs my-shared-pod --since -10min -o json"
+)]
 pub struct Arguments {
     /// The pod, or one member of it
     #[arg(value_name = "POD[/MEMBER]")]
@@ -40,7 +42,9 @@ pub struct Arguments {
 /// What kept it from being done.
 pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     let target = Target::find(&arguments.target, paths)?;
-    let error = Command::new("journalctl").args(journalctl(arguments, &target)).exec();
+    let error = Command::new("journalctl")
+        .args(journalctl(arguments, &target))
+        .exec();
     Err(error).context("cannot run journalctl")
 }
 
@@ -57,6 +61,11 @@ fn journalctl(arguments: &Arguments, target: &Target) -> Vec<String> {
     words.extend(arguments.lines.map(|lines| format!("--lines={lines}")));
     words.extend(arguments.since.as_ref().map(|time| format!("--since={time}")));
     words.extend(arguments.until.as_ref().map(|time| format!("--until={time}")));
-    words.extend(arguments.output.as_ref().map(|format| format!("--output={format}")));
+    words.extend(
+        arguments
+            .output
+            .as_ref()
+            .map(|format| format!("--output={format}")),
+    );
     words
 }

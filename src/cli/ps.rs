@@ -50,7 +50,12 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
         Format::Json => output::json(&views)?,
         Format::Text => {
             let rows: Vec<Vec<String>> = views.iter().flat_map(rows).collect();
-            output::table(&["POD", "MEMBER", "STATE", "PID", "SINCE", "IMAGE", "PORTS", "STATUS"], &rows);
+            output::table(
+                &[
+                    "POD", "MEMBER", "STATE", "PID", "SINCE", "IMAGE", "PORTS", "STATUS",
+                ],
+                &rows,
+            );
         }
     }
     Ok(exit)

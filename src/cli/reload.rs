@@ -28,15 +28,23 @@ pub struct Arguments {
 /// What kept it from being done.
 pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     let name = Target::find(&arguments.pod, paths)?.pod.name;
-    let report = on_bus(async |bus| pod::reload(&bus, &name).await.map_err(|error| explain(&name, error)))?;
+    let report = on_bus(async |bus| {
+        pod::reload(&bus, &name)
+            .await
+            .map_err(|error| explain(&name, error))
+    })?;
     print(&report, arguments.format)?;
     let failed = report.iter().filter(|delivery| delivery.result == "failed");
-    let failed: Vec<String> = failed.map(|failed| format!("{}: {}", failed.member, failed.detail)).collect();
+    let failed: Vec<String> = failed
+        .map(|failed| format!("{}: {}", failed.member, failed.detail))
+        .collect();
     if !failed.is_empty() {
         bail!("the reload of {name} failed: {}", failed.join("; "));
     }
     if report.iter().all(|delivery| delivery.result != "reloaded") {
-        bail!("no member of {name} was reloaded: each needs a ReloadSignal= in its definition, and has to run");
+        bail!(
+            "no member of {name} was reloaded: each needs a ReloadSignal= in its definition, and has to run"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,9 @@ const NOT_RUNNING: u8 = 3;
 ///
 /// The exit status is 0 if the pod runs and 3 if it does not.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podunit status my-shared-pod\n  podunit status pod-my-shared-pod.service --format json")]
+#[command(
+    after_help = "Examples:\n  podunit status my-shared-pod\n  podunit status pod-my-shared-pod.service --format json"
+)]
 pub struct Arguments {
     /// The pod
     #[arg(value_name = "POD")]
@@ -35,7 +37,11 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
         Format::Text => show(&pod),
     }
     let runs = !matches!(pod.state.as_str(), "inactive" | "failed");
-    Ok(if runs { ExitCode::SUCCESS } else { ExitCode::from(NOT_RUNNING) })
+    Ok(if runs {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NOT_RUNNING)
+    })
 }
 
 fn show(pod: &PodView) {
@@ -45,15 +51,26 @@ fn show(pod: &PodView) {
         }
     };
     output::line(&pod.pod);
-    let since = if pod.since == 0 { String::new() } else { format!(", since {}", view::ago(pod.since)) };
+    let since = if pod.since == 0 {
+        String::new()
+    } else {
+        format!(", since {}", view::ago(pod.since))
+    };
     line("State", format!("{}{since}", pod.state));
     line("Status", pod.status.clone());
     line("Defined in", pod.source.display().to_string());
     if pod.outdated {
-        line("Note", "runs as it was started; what is defined now is taken up by a restart".to_owned());
+        line(
+            "Note",
+            "runs as it was started; what is defined now is taken up by a restart".to_owned(),
+        );
     }
     line("Unit", pod.unit.clone());
-    let pid = if pod.infra.pid == 0 { String::new() } else { format!(", PID {}", pod.infra.pid) };
+    let pid = if pod.infra.pid == 0 {
+        String::new()
+    } else {
+        format!(", PID {}", pod.infra.pid)
+    };
     line("Infra", format!("{} ({}{pid})", pod.infra.unit, pod.infra.state));
     line("Address", pod.addresses.join(", "));
     line("Ports", pod.ports.join(", "));
@@ -62,11 +79,18 @@ fn show(pod: &PodView) {
         vec![
             member.member.clone(),
             member.unit.state.clone(),
-            if member.unit.pid == 0 { "-".to_owned() } else { member.unit.pid.to_string() },
+            if member.unit.pid == 0 {
+                "-".to_owned()
+            } else {
+                member.unit.pid.to_string()
+            },
             view::ago(member.unit.since),
             member.image.clone(),
             member.detail.clone(),
         ]
     });
-    output::table(&["MEMBER", "STATE", "PID", "SINCE", "IMAGE", "STATUS"], &rows.collect::<Vec<_>>());
+    output::table(
+        &["MEMBER", "STATE", "PID", "SINCE", "IMAGE", "STATUS"],
+        &rows.collect::<Vec<_>>(),
+    );
 }

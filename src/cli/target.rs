@@ -38,7 +38,9 @@ fn find_pod(text: &str, paths: &Paths) -> anyhow::Result<Pod> {
     let spellings = [Some(bare), bare.strip_prefix("pod-")];
     let mut missing = None;
     for name in spellings.into_iter().flatten() {
-        let name: PodName = name.parse().with_context(|| format!("`{text}` is not the name of a pod"))?;
+        let name: PodName = name
+            .parse()
+            .with_context(|| format!("`{text}` is not the name of a pod"))?;
         match compiled::running(paths, &name) {
             Err(error @ CompiledError::Missing { .. }) => missing = missing.or(Some(error)),
             found => return Ok(found?),
@@ -46,7 +48,10 @@ fn find_pod(text: &str, paths: &Paths) -> anyhow::Result<Pod> {
     }
     let error = missing.map_or_else(|| anyhow!("there is no pod `{text}`"), anyhow::Error::from);
     let known = pods(paths);
-    match nearest(bare.strip_prefix("pod-").unwrap_or(bare), known.iter().map(PodName::as_str)) {
+    match nearest(
+        bare.strip_prefix("pod-").unwrap_or(bare),
+        known.iter().map(PodName::as_str),
+    ) {
         Some(near) => bail!("there is no pod `{bare}`; did you mean `{near}`?"),
         None => Err(error),
     }
@@ -58,18 +63,29 @@ fn find_member(pod: &Pod, name: &str) -> anyhow::Result<MemberName> {
     }
     let names: Vec<&str> = pod.members.iter().map(|member| member.name.as_str()).collect();
     match nearest(name, names.iter().copied()) {
-        Some(near) => bail!("the pod {} has no member `{name}`; did you mean `{near}`?", pod.name),
-        None => bail!("the pod {} has no member `{name}`; it has {}", pod.name, names.join(", ")),
+        Some(near) => bail!(
+            "the pod {} has no member `{name}`; did you mean `{near}`?",
+            pod.name
+        ),
+        None => bail!(
+            "the pod {} has no member `{name}`; it has {}",
+            pod.name,
+            names.join(", ")
+        ),
     }
 }
 
 /// Names of all pods of which there is a compiled form: those that systemd knows, and those that run.
 pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
     let entries = |dir| fs::read_dir(dir).into_iter().flatten().flatten();
-    let generated = paths.unit_dirs().into_iter().flat_map(entries).filter_map(|entry| {
-        let file = entry.file_name().into_string().ok()?;
-        file.strip_prefix("pod-")?.strip_suffix(".json")?.parse().ok()
-    });
+    let generated = paths
+        .unit_dirs()
+        .into_iter()
+        .flat_map(entries)
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            file.strip_prefix("pod-")?.strip_suffix(".json")?.parse().ok()
+        });
     let running = entries(paths.run()).filter_map(|entry| {
         let name: PodName = entry.file_name().into_string().ok()?.parse().ok()?;
         paths.pod(&name).compiled().exists().then_some(name)
@@ -79,7 +95,7 @@ pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
 
 /// The known name that differs from `name` in the fewest letters, if that is few.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.len() / 3).max(1);
+    let limit = (name.len() / 3).max(1).min(name.len().saturating_sub(1));
     let near = known.map(|known| (distance(name, known), known)).min()?;
     (near.0 <= limit).then_some(near.1)
 }
@@ -107,10 +123,18 @@ pub fn on_bus<T, F>(talk: impl FnOnce(zbus::Connection) -> F) -> anyhow::Result<
 where
     F: Future<Output = anyhow::Result<T>>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
     runtime.block_on(async {
         let bus = zbus::connection::Builder::system().build().await;
-        talk(bus.context("cannot reach the system bus, over which systemd is asked (`systemctl status dbus`)")?).await
+        talk(
+            bus.context(
+                "cannot reach the system bus, over which systemd is asked (`systemctl status dbus`)",
+            )?,
+        )
+        .await
     })
 }
 
@@ -124,10 +148,14 @@ pub fn explain(pod: &PodName, error: zbus::Error) -> anyhow::Error {
     let unit = pod.unit();
     match name.rsplit('.').next().unwrap_or_default() {
         "ServiceUnknown" | "NameHasNoOwner" => {
-            anyhow!("the pod {pod} does not run: its supervisor {unit} is not on the bus (`systemctl status {unit}`)")
+            anyhow!(
+                "the pod {pod} does not run: its supervisor {unit} is not on the bus (`systemctl status {unit}`)"
+            )
         }
         "AccessDenied" => anyhow!("not allowed to talk to the supervisor of {pod}: only root is"),
-        "NoReply" | "Disconnected" => anyhow!("the supervisor of {pod} ended before it answered; the pod may be stopping"),
+        "NoReply" | "Disconnected" => {
+            anyhow!("the supervisor of {pod} ended before it answered; the pod may be stopping")
+        }
         _ => anyhow::Error::from(error).context(format!("the supervisor of {pod} refused")),
     }
 }

@@ -87,12 +87,18 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
     let mut read = read.into_iter().collect::<zbus::Result<Vec<Read>>>()?.into_iter();
     let own = read.next().unwrap_or_default();
     let infra = read.next().unwrap_or_default();
-    let members = definition.members.iter().zip(read).map(|(member, read)| view_member(name, member, read));
+    let members = definition
+        .members
+        .iter()
+        .zip(read)
+        .map(|(member, read)| view_member(name, member, read));
     let members = members.collect();
     let state = match own.unit.active {
         Active::Inactive | Active::Failed => own.unit.active.word().to_owned(),
         // The supervisor knows better, if it answers.
-        active => pod::state(bus, name).await.unwrap_or_else(|_| active.word().to_owned()),
+        active => pod::state(bus, name)
+            .await
+            .unwrap_or_else(|_| active.word().to_owned()),
     };
     let status = match own.unit.active {
         Active::Failed if own.status.is_empty() => own.unit.failure(),
@@ -129,7 +135,12 @@ async fn read(bus: &Connection, unit: &str) -> zbus::Result<Read> {
 }
 
 fn view_unit(unit: String, read: &Read) -> UnitView {
-    UnitView { unit, state: read.unit.active.word().to_owned(), pid: read.unit.main_pid, since: read.since }
+    UnitView {
+        unit,
+        state: read.unit.active.word().to_owned(),
+        pid: read.unit.main_pid,
+        since: read.since,
+    }
 }
 
 fn view_member(pod: &PodName, member: &Container, read: Read) -> MemberView {
@@ -157,7 +168,9 @@ fn addresses(paths: &Paths, name: &PodName) -> Vec<String> {
     let asked: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
     let networks = asked["networks"].as_object().into_iter().flatten();
     let addresses = networks.flat_map(|(_, network)| network["static_ips"].as_array().into_iter().flatten());
-    addresses.filter_map(|address| address.as_str().map(str::to_owned)).collect()
+    addresses
+        .filter_map(|address| address.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn is_outdated(paths: &Paths, running: &Pod) -> bool {
@@ -176,7 +189,10 @@ pub fn ago(since: u64) -> String {
 
 fn span(seconds: u64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    let first = units.iter().position(|(_, length)| seconds >= *length).unwrap_or(units.len() - 1);
+    let first = units
+        .iter()
+        .position(|(_, length)| seconds >= *length)
+        .unwrap_or(units.len() - 1);
     let mut rest = seconds;
     let mut words = Vec::new();
     for (word, length) in units.iter().skip(first).take(2) {

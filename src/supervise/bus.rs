@@ -1,7 +1,7 @@
 //! The supervisor's conversation with systemd: one connection, one stream of messages, and everything that is learnt
 //! from it in the order in which systemd said it.
 
-use super::state::{Event, Role};
+use super::event::{Event, Role};
 use crate::systemd::manager::{self, BUS, NAME, SERVICE, UNIT};
 use crate::systemd::unit::{Active, Properties, Unit};
 use futures_util::StreamExt;

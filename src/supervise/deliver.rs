@@ -133,7 +133,10 @@ pub(super) async fn reload(bus: Option<Connection>, members: Vec<Reload>) -> Vec
                 Ok(result) if result == "done" => ("reloaded", String::new()),
                 Ok(result) => (
                     "failed",
-                    format!("the reload job of {} ended as `{result}`", member.unit),
+                    format!(
+                        "its reload ended as `{result}` (`systemctl status {}` says why)",
+                        member.unit
+                    ),
                 ),
                 Err(error) => ("failed", error.to_string()),
             },

@@ -5,6 +5,7 @@
 
 mod bus;
 mod deliver;
+pub mod event;
 mod lines;
 mod output;
 mod plan;

@@ -1,28 +1,28 @@
 //! The supervisor's loop: waits for whatever comes first, tells the state machine, does what it says.
 
+mod answer;
+mod attach;
+
 use super::bus::Bus;
-use super::deliver::{self, Order, Reload};
+use super::event::{Action, Event, Role};
 use super::plan::Plan;
+use super::ports;
 use super::report::{Log, Notifier};
-use super::service::{self, Description, Pod1, Request};
+use super::service::{self, Pod1, Request};
 use super::signals::Signals;
-use super::standing::Standing;
-use super::state::{Action, Event, Machine, Role};
-use super::{output, ports, relay};
+use super::state::Machine;
 use crate::model::{Paths, Signal};
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
 use crate::systemd::manager;
-use crate::systemd::pod::MemberState;
 use anyhow::Context;
+use attach::Attached;
 use nix::sys::signal::SigSet;
 use std::future::pending;
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Clients of the D-Bus interface that may wait at once.
@@ -35,19 +35,9 @@ const SETTLE: Duration = Duration::from_millis(20);
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// While stopping, systemd is asked to be patient with the supervisor: members have limits of their own.
 const EXTENSION: Duration = Duration::from_secs(90);
-/// How long the end of the output may take at the very end.
-const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// From one attempt to notify systemd to the next.
 const RETRY: Duration = Duration::from_secs(1);
-
-type Answer = tokio::sync::oneshot::Sender<Vec<crate::systemd::pod::Delivery>>;
-
-/// What is open for one member.
-struct Attached {
-    pid: watch::Sender<u32>,
-    tasks: Vec<JoinHandle<()>>,
-}
 
 /// A pod's supervisor.
 pub(super) struct Supervisor {
@@ -347,103 +337,6 @@ impl Supervisor {
         self.step(Event::Syncing).await;
     }
 
-    async fn signal(&mut self, signal: Signal) {
-        if !signal.is_routed() {
-            return self.step(Event::Stop).await;
-        }
-        let orders = (0..self.plan.members.len())
-            .map(|at| self.routed(at, signal))
-            .collect();
-        self.deliver(signal, orders, None);
-    }
-
-    fn routed(&self, at: usize, signal: Signal) -> Order {
-        // What is starting is not the payload yet, or not ready for signals.
-        let up = self.machine.standing(at) == Standing::Up;
-        Order::routed(
-            &self.plan.members[at],
-            if up { self.machine.member(at).main_pid } else { 0 },
-            signal,
-        )
-    }
-
-    fn deliver(&self, signal: Signal, orders: Vec<Order>, answer: Option<Answer>) {
-        let bus = self.bus.as_ref().map(|bus| bus.connection().clone());
-        let log = self.log.clone();
-        tokio::spawn(async move {
-            let report = deliver::deliver(bus, orders).await;
-            log.deliveries(&signal.to_string(), &report);
-            // A client that has gone away wants no answer.
-            let _ = answer.map(|answer| answer.send(report));
-        });
-    }
-
-    fn serve(&self, request: Request) {
-        let members = 0..self.plan.members.len();
-        let pid = |at: usize| self.machine.member(at).main_pid;
-        match request {
-            Request::Kill {
-                member: None,
-                whom: "main",
-                signal,
-                answer,
-            } if signal.is_routed() => {
-                self.deliver(
-                    signal,
-                    members.map(|at| self.routed(at, signal)).collect(),
-                    Some(answer),
-                );
-            }
-            Request::Kill {
-                member,
-                whom,
-                signal,
-                answer,
-            } => {
-                let chosen = |at: &usize| {
-                    member
-                        .as_ref()
-                        .is_none_or(|name| self.plan.members[*at].name == *name)
-                };
-                let order = |at: usize| Order::exact(&self.plan.members[at], pid(at), whom, signal);
-                self.deliver(signal, members.filter(chosen).map(order).collect(), Some(answer));
-            }
-            Request::Reload { answer } => {
-                let reload = |at: usize| {
-                    let member = &self.plan.members[at];
-                    Reload {
-                        member: member.name.to_string(),
-                        unit: member.unit.clone(),
-                        pid: pid(at),
-                        signal: member.reload_signal,
-                    }
-                };
-                let members = members.map(reload).collect();
-                let bus = self.bus.as_ref().map(|bus| bus.connection().clone());
-                let log = self.log.clone();
-                tokio::spawn(async move {
-                    let report = deliver::reload(bus, members).await;
-                    log.deliveries("reload", &report);
-                    let _ = answer.send(report);
-                });
-            }
-            Request::Describe { answer } => {
-                let member = |at: usize| MemberState {
-                    member: self.plan.members[at].name.to_string(),
-                    unit: self.plan.members[at].unit.clone(),
-                    pid: pid(at),
-                    active: self.machine.member(at).active.word().to_owned(),
-                    detail: self.machine.remark(at).unwrap_or_default(),
-                };
-                let _ = answer.send(Description {
-                    state: self.machine.state().word(),
-                    status: self.machine.status().to_owned(),
-                    members: members.map(member).collect(),
-                });
-            }
-        }
-    }
-
     async fn probe(&mut self) {
         let Some((_, delay)) = self.probe else { return };
         let pids = std::iter::once(self.machine.infra().main_pid)
@@ -453,85 +346,6 @@ impl Supervisor {
         let next = (delay * 2).min(PROBE.1);
         self.probe = (!silent.is_empty()).then(|| (Instant::now() + next, next));
         self.step(Event::Ports(silent)).await;
-    }
-
-    /// Opens what belongs to the members, which infra has just made, or made anew.
-    fn attach(&mut self) {
-        self.follow_running_copy();
-        for at in 0..self.plan.members.len() {
-            // The end of the earlier sender ends its tasks.
-            self.members[at] = None;
-            let member = &self.plan.members[at];
-            let (sender, pid) = watch::channel(self.machine.member(at).main_pid);
-            let mut tasks = Vec::new();
-            if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
-                let dir = self.paths.pod(&self.plan.name).member(&member.name).notify_dir();
-                match relay::bind_in(&dir) {
-                    Ok(socket) => {
-                        tasks.push(tokio::spawn(relay::forward(socket, pid.clone(), systemd.clone())))
-                    }
-                    Err(error) => self.log.line(
-                        Priority::Error,
-                        &format!(
-                            "{}: {error}; {} cannot say that it is ready",
-                            dir.display(),
-                            member.name
-                        ),
-                    ),
-                }
-            }
-            match output::read(&self.paths, &self.plan.name, member, &pid, &self.journal) {
-                Ok(read) => tasks.extend(read),
-                Err(error) => self.log.line(
-                    Priority::Error,
-                    &format!(
-                        "the output of {} cannot be read and will be lost: {error}",
-                        member.name
-                    ),
-                ),
-            }
-            self.members[at] = Some(Attached { pid: sender, tasks });
-        }
-    }
-
-    /// A pod keeps what infra was started with. If that is not what was read when this supervisor began, units were
-    /// generated anew just in between: it begins again, as the same process.
-    fn follow_running_copy(&self) {
-        let Ok(running) = super::read(&self.paths, &self.plan.name) else {
-            return;
-        };
-        if running != self.plan {
-            self.log.line(
-                Priority::Info,
-                "the definition changed while the pod was started; beginning again",
-            );
-            let error = std::process::Command::new("/proc/self/exe")
-                .arg(self.plan.name.as_str())
-                .exec();
-            self.log
-                .line(Priority::Error, &format!("cannot begin again: {error}"));
-        }
-    }
-
-    async fn finish(mut self) -> u8 {
-        let status = self.exit.unwrap_or_default();
-        for attached in self.members.drain(..).flatten() {
-            drop(attached.pid);
-            for task in attached.tasks {
-                // Output that the journal does not take is no reason to hold up a stop.
-                let _ = timeout(LAST_OUTPUT, task).await;
-            }
-        }
-        if status != 0 {
-            let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
-            if let Err(error) = removed {
-                self.log.line(
-                    Priority::Warning,
-                    &format!("what is left of the pod could not be removed: {error}"),
-                );
-            }
-        }
-        status
     }
 }
 

@@ -1,128 +1,25 @@
 //! The state machine of a pod: events in, actions out, no I/O. Whatever happens, the whole picture is judged anew, so
 //! that a supervisor that starts late, or again, takes the same path as one that saw everything.
 
+mod stop;
+#[cfg(test)]
+mod tests;
+
+use super::event::{Action, Event, PodState, Role};
 use super::standing::{self, Infra, Standing};
 use crate::systemd::manager::Listed;
-use crate::systemd::unit::{Active, Unit};
+use crate::systemd::unit::Unit;
+pub(super) use stop::Stop;
 
 /// A member that was killed this long before infra left was killed by infra's end: the kernel kills everything in a
 /// process ID namespace whose PID 1 ends. In microseconds.
 const KILLED_WITH_INFRA: u64 = 1_000_000;
-
-/// Which unit of the pod; members by their place in the pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// `pod-X.service`, the supervisor's own.
-    Pod,
-    /// `pod-X-infra.service`.
-    Infra,
-    /// `pod-X-a.service`.
-    Member(usize),
-}
-
-/// What the world tells the machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// Units are being read again: nothing is judged until [`Event::Synced`].
-    Syncing,
-    /// A unit (infra or a member), whole, as systemd has it.
-    Unit(Role, Box<Unit>),
-    /// Every unit was read.
-    Synced,
-    /// The answer to [`Action::Recheck`]: pod, infra, members, in this order.
-    Rechecked(Vec<Listed>),
-    /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
-    Ports(Vec<u16>),
-    /// The moment of [`Action::Settle`] is over.
-    Settled,
-    /// The time for the start is over.
-    Deadline,
-    /// SIGTERM or SIGINT.
-    Stop,
-}
-
-/// What the machine wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Look at the states of all units at one moment ([`Event::Rechecked`]).
-    Recheck,
-    /// Read every unit again ([`Event::Syncing`], [`Event::Synced`]).
-    Sync,
-    /// Infra is up, perhaps anew: open the members' FIFOs, bind their notify sockets.
-    Attach,
-    /// Look at the published ports until all have a listener ([`Event::Ports`]).
-    Probe,
-    /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
-    /// cannot do its work most often ends at once.
-    Settle,
-    /// `READY=1`.
-    Ready,
-    /// Keep on disk that this pod has been ready in this life of infra, for a successor.
-    Remember(u128),
-    /// `STOPPING=1`.
-    Stopping,
-    /// `STATUS=`.
-    Status(String),
-    /// A line in the journal that something is wrong.
-    Warn(String),
-    /// Queue a stop of the unit.
-    StopUnit(Role),
-    /// Queue a start of the unit.
-    StartUnit(Role),
-    /// Write out what is left of the output and end with this exit status.
-    Exit(u8),
-}
-
-/// State of a pod as users see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PodState {
-    /// Not ready yet.
-    Starting,
-    /// Ready, and nothing is wrong.
-    Ready,
-    /// Ready before; now a member has failed.
-    Degraded,
-    /// Infra died and is coming back.
-    Recovering,
-    /// Being stopped.
-    Stopping,
-    /// Given up; what still runs is being stopped.
-    Failed,
-}
-
-impl PodState {
-    /// The word for users.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Ready => "ready",
-            Self::Degraded => "degraded",
-            Self::Recovering => "recovering",
-            Self::Stopping => "stopping",
-            Self::Failed => "failed",
-        }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
     Starting,
     Up,
     Stopping(Stop),
-}
-
-/// A stop in progress.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stop {
-    /// Why the pod is given up; `None` if somebody asked for the stop.
-    pub(super) failure: Option<String>,
-    /// Whether it is known who stops infra, by a look at all units after the stop began.
-    settled: bool,
-    /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
-    /// the units are known.
-    waiting: Vec<Option<u128>>,
-    /// Everything has ended, and [`Action::Exit`] was given.
-    over: bool,
 }
 
 /// The look at all units just before `READY=1` or a stop.
@@ -434,75 +331,6 @@ impl Machine {
         }
     }
 
-    fn stop(&mut self, failure: Option<String>) {
-        let waiting = if self.synced { self.lives() } else { Vec::new() };
-        self.recheck = Recheck::None;
-        self.phase = Phase::Stopping(Stop {
-            failure,
-            settled: false,
-            waiting,
-            over: false,
-        });
-    }
-
-    fn lives(&self) -> Vec<Option<u128>> {
-        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
-        units.map(|unit| Some(unit.invocation)).collect()
-    }
-
-    /// The pod cannot be, or cannot go on: infra is stopped, which takes the members along, and when all is down
-    /// the supervisor fails. Were infra left up, its `Upholds=` would start the pod again, for ever.
-    fn give_up(&mut self, why: String, actions: &mut Vec<Action>) {
-        actions.push(Action::Warn(why.clone()));
-        self.stop(Some(why));
-    }
-
-    fn stopping(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Stopping(mut stop) = self.phase.clone() else {
-            return;
-        };
-        if stop.over {
-            return;
-        }
-        if stop.waiting.is_empty() {
-            stop.waiting = self.lives();
-        }
-        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
-        for (life, unit) in stop.waiting.iter_mut().zip(units) {
-            // A restart of the pod may have infra running anew before its end was seen.
-            let anew = stop.failure.is_none() && life.is_some_and(|life| life != unit.invocation);
-            if unit.is_down() || anew {
-                *life = None;
-            }
-        }
-        if !stop.settled {
-            if stop.failure.is_some() {
-                self.stop_everything(actions);
-                stop.settled = true;
-            } else {
-                stop.settled = self.is_rechecked(actions);
-            }
-        }
-        if stop.settled && stop.waiting.iter().all(Option::is_none) {
-            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
-            stop.over = true;
-        }
-        self.phase = Phase::Stopping(stop);
-    }
-
-    fn stop_everything(&self, actions: &mut Vec<Action>) {
-        actions.push(Action::StopUnit(Role::Infra));
-        // A failed infra takes nobody along.
-        if standing::infra(&self.infra) != Infra::Up {
-            let running = self
-                .members
-                .iter()
-                .enumerate()
-                .filter(|(_, member)| !member.unit.is_down());
-            actions.extend(running.map(|(at, _)| Action::StopUnit(Role::Member(at))));
-        }
-    }
-
     fn rechecked(&mut self, listed: &[Listed], actions: &mut Vec<Action>) {
         if self.recheck != Recheck::Asked {
             return;
@@ -512,17 +340,7 @@ impl Machine {
         };
         if let Phase::Stopping(stop) = &self.phase {
             self.recheck = Recheck::Same;
-            // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
-            // stop was asked for without its dependencies.
-            let infra_stays = !(infra.is_down() || infra.job)
-                && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
-            if pod.active != Active::Deactivating {
-                actions.push(Action::StopUnit(Role::Pod));
-            } else if infra_stays {
-                actions.push(Action::StopUnit(Role::Infra));
-            }
-            actions.push(Action::Stopping);
-            return;
+            return self.settle_stop(stop, pod, infra, actions);
         }
         let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
         let same = units
@@ -576,6 +394,3 @@ fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,7 @@
 //! The state machine by example and by property.
 
 use super::*;
+use crate::systemd::unit::Active;
 use proptest::prelude::*;
 
 fn up(invocation: u128) -> Unit {
@@ -16,20 +17,39 @@ fn up(invocation: u128) -> Unit {
 }
 
 fn waiting() -> Unit {
-    Unit { load: "loaded".to_owned(), job: true, ..Unit::default() }
+    Unit {
+        load: "loaded".to_owned(),
+        job: true,
+        ..Unit::default()
+    }
 }
 
 fn failed(result: &str, status: i32) -> Unit {
     let exit_code = if result == "signal" { 2 } else { 1 };
-    Unit { active: Active::Failed, result: result.to_owned(), exit_code, exit_status: status, ..down(0) }
+    Unit {
+        active: Active::Failed,
+        result: result.to_owned(),
+        exit_code,
+        exit_status: status,
+        ..down(0)
+    }
 }
 
 fn restarting(status: i32) -> Unit {
-    Unit { active: Active::Activating, restarting: true, ..failed("exit-code", status) }
+    Unit {
+        active: Active::Activating,
+        restarting: true,
+        ..failed("exit-code", status)
+    }
 }
 
 fn down(at: u64) -> Unit {
-    Unit { active: Active::Inactive, main_pid: 0, inactive_enter: at, ..up(1) }
+    Unit {
+        active: Active::Inactive,
+        main_pid: 0,
+        inactive_enter: at,
+        ..up(1)
+    }
 }
 
 fn listed(unit: &Unit) -> Listed {
@@ -86,8 +106,16 @@ impl Pod {
     }
 
     fn list(&self) -> Vec<Listed> {
-        let own = Unit { active: self.own, ..Unit::default() };
-        let units = [&own, self.machine.infra(), self.machine.member(0), self.machine.member(1)];
+        let own = Unit {
+            active: self.own,
+            ..Unit::default()
+        };
+        let units = [
+            &own,
+            self.machine.infra(),
+            self.machine.member(0),
+            self.machine.member(1),
+        ];
         units.into_iter().map(listed).collect()
     }
 
@@ -127,7 +155,10 @@ fn a_start_waits_for_members_ports_and_a_moment() {
     assert_eq!(pod.status(), "2/2 ready: port 80/tcp has no listener");
     assert!(!pod.step(Event::Settled).contains(&Action::Ready));
     let actions = pod.step(Event::Ports(Vec::new()));
-    assert!(actions.contains(&Action::Ready) && actions.contains(&Action::Remember(1)), "{actions:?}");
+    assert!(
+        actions.contains(&Action::Ready) && actions.contains(&Action::Remember(1)),
+        "{actions:?}"
+    );
     assert_eq!(pod.status(), "2/2 ready");
 }
 
@@ -142,7 +173,10 @@ fn a_change_seen_in_the_last_look_holds_readiness_back() {
     assert_eq!(machine.step(Event::Rechecked(list)), [Action::Sync]);
     machine.step(Event::Unit(Role::Member(1), Box::new(failed("exit-code", 1))));
     let actions = machine.step(Event::Synced);
-    assert!(actions.contains(&Action::Warn("b failed: exit status 1".to_owned())), "{actions:?}");
+    assert!(
+        actions.contains(&Action::Warn("b failed: exit status 1".to_owned())),
+        "{actions:?}"
+    );
 }
 
 #[test]
@@ -151,7 +185,10 @@ fn a_member_that_fails_fails_the_start_and_everything_goes_down() {
         let mut pod = Pod::new(None, up(1), [up(2), waiting()]);
         let actions = pod.member(1, unit);
         assert!(actions.contains(&Action::StopUnit(Role::Infra)), "{actions:?}");
-        assert_eq!((pod.status(), pod.machine.state()), ("b failed: exit status 1", PodState::Failed));
+        assert_eq!(
+            (pod.status(), pod.machine.state()),
+            ("b failed: exit status 1", PodState::Failed)
+        );
         pod.member(1, down(0));
         pod.infra(down(0));
         assert_eq!(pod.member(0, down(0)), [Action::Exit(1)]);
@@ -165,32 +202,63 @@ fn a_restart_that_was_not_seen_fails_the_start() {
     assert_eq!(pod.machine.state(), PodState::Failed);
     // After an end with success it is no failure.
     let mut pod = Pod::new(None, up(1), [up(2), waiting()]);
-    pod.member(1, Unit { result: "success".to_owned(), ..restarting(0) });
+    pod.member(
+        1,
+        Unit {
+            result: "success".to_owned(),
+            ..restarting(0)
+        },
+    );
     pod.member(1, Unit { restarts: 1, ..up(4) });
     assert_eq!(pod.machine.state(), PodState::Starting);
     // The counter of a unit that only waits is that of its last life.
-    let pod = Pod::new(None, up(1), [up(2), Unit { restarts: 7, ..waiting() }]);
+    let pod = Pod::new(
+        None,
+        up(1),
+        [
+            up(2),
+            Unit {
+                restarts: 7,
+                ..waiting()
+            },
+        ],
+    );
     assert_eq!(pod.machine.state(), PodState::Starting);
 }
 
 #[test]
 fn a_member_that_ended_with_success_or_was_skipped_holds_nothing_up() {
-    let ended = Unit { active_enter: 150, ..down(200) };
-    let mut skipped = Unit { active_enter: 0, ..down(0) };
+    let ended = Unit {
+        active_enter: 150,
+        ..down(200)
+    };
+    let mut skipped = Unit {
+        active_enter: 0,
+        ..down(0)
+    };
     skipped.condition.at = 120;
     let mut pod = Pod::new(None, up(1), [ended, skipped]);
     pod.step(Event::Settled);
     pod.step(Event::Ports(Vec::new()));
-    assert_eq!(pod.status(), "0/2 ready: a has ended; b was skipped, a condition of its unit is not met");
+    assert_eq!(
+        pod.status(),
+        "0/2 ready: a has ended; b was skipped, a condition of its unit is not met"
+    );
     assert_eq!(pod.machine.state(), PodState::Ready);
 }
 
 #[test]
 fn a_start_that_takes_too_long_says_what_it_waited_for() {
-    let starting = Unit { active: Active::Activating, ..up(3) };
+    let starting = Unit {
+        active: Active::Activating,
+        ..up(3)
+    };
     let mut pod = Pod::new(None, up(1), [up(2), starting]);
     pod.step(Event::Deadline);
-    assert_eq!(pod.status(), "not ready in time (TimeoutStartSec=): b is starting");
+    assert_eq!(
+        pod.status(),
+        "not ready in time (TimeoutStartSec=): b is starting"
+    );
     assert!(pod.actions.contains(&Action::StopUnit(Role::Infra)));
     let mut pod = Pod::ready();
     assert_eq!(pod.step(Event::Deadline), []);
@@ -200,7 +268,10 @@ fn a_start_that_takes_too_long_says_what_it_waited_for() {
 fn a_successor_adopts_and_touches_nothing() {
     let mut pod = Pod::new(Some(1), up(1), [up(2), failed("exit-code", 1)]);
     assert!(pod.actions.contains(&Action::Ready));
-    assert_eq!((pod.status(), pod.machine.state()), ("1/2 ready: b failed, exit status 1", PodState::Degraded));
+    assert_eq!(
+        (pod.status(), pod.machine.state()),
+        ("1/2 ready: b failed, exit status 1", PodState::Degraded)
+    );
     let touches = |action: &Action| matches!(action, Action::StopUnit(_) | Action::StartUnit(_));
     assert!(!pod.actions.iter().any(touches));
     pod.step(Event::Deadline);
@@ -221,15 +292,36 @@ fn after_a_crash_of_infra_what_ran_is_started_and_what_was_stopped_is_not() {
     pod.member(1, down(150));
     assert_eq!(pod.status(), "1/2 ready: b has ended");
     // The kernel kills the members of a dead process ID namespace; that may be seen before infra's end.
-    pod.member(0, Unit { inactive_enter: 199_999_000, ..failed("signal", 9) });
+    pod.member(
+        0,
+        Unit {
+            inactive_enter: 199_999_000,
+            ..failed("signal", 9)
+        },
+    );
     assert_eq!(pod.machine.state(), PodState::Degraded);
-    pod.infra(Unit { active_exit: 200_000_000, ..restarting(9) });
+    pod.infra(Unit {
+        active_exit: 200_000_000,
+        ..restarting(9)
+    });
     assert_eq!(pod.machine.state(), PodState::Recovering);
-    let actions = pod.infra(Unit { active_enter: 300_000_000, ..up(7) });
+    let actions = pod.infra(Unit {
+        active_enter: 300_000_000,
+        ..up(7)
+    });
     assert!(actions.contains(&Action::Attach) && actions.contains(&Action::Remember(7)));
-    let started: Vec<_> = actions.iter().filter(|action| matches!(action, Action::StartUnit(_))).collect();
+    let started: Vec<_> = actions
+        .iter()
+        .filter(|action| matches!(action, Action::StartUnit(_)))
+        .collect();
     assert_eq!(started, [&Action::StartUnit(Role::Member(0))]);
-    assert_eq!(pod.actions.iter().filter(|action| **action == Action::Ready).count(), 1);
+    assert_eq!(
+        pod.actions
+            .iter()
+            .filter(|action| **action == Action::Ready)
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -249,7 +341,10 @@ fn a_stop_by_systemd_is_waited_for_and_nothing_is_stopped_twice() {
     pod.own = Active::Deactivating;
     pod.infra(Unit { job: true, ..up(1) });
     let actions = pod.step(Event::Stop);
-    assert!(!actions.iter().any(|action| matches!(action, Action::StopUnit(_))), "{actions:?}");
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::StopUnit(_))),
+        "{actions:?}"
+    );
     assert!(actions.contains(&Action::Stopping));
     pod.member(0, down(0));
     pod.member(1, down(0));
@@ -265,7 +360,10 @@ fn a_signal_from_elsewhere_stops_the_pod_as_systemctl_would() {
     let mut pod = Pod::ready();
     pod.own = Active::Deactivating;
     let actions = pod.step(Event::Stop);
-    assert!(actions.contains(&Action::StopUnit(Role::Infra)), "a stop without dependencies: {actions:?}");
+    assert!(
+        actions.contains(&Action::StopUnit(Role::Infra)),
+        "a stop without dependencies: {actions:?}"
+    );
 }
 
 #[test]
@@ -276,7 +374,10 @@ fn a_restart_does_not_touch_the_new_infra() {
     pod.step(Event::Stop);
     pod.member(0, waiting());
     pod.member(1, waiting());
-    let actions = pod.infra(Unit { active: Active::Activating, ..up(5) });
+    let actions = pod.infra(Unit {
+        active: Active::Activating,
+        ..up(5)
+    });
     assert_eq!(actions, [Action::Exit(0)]);
 }
 
@@ -297,25 +398,34 @@ fn any_unit() -> impl Strategy<Value = Unit> {
         Active::Deactivating,
         Active::Failed,
     ]);
-    let result = prop::sample::select(vec!["", "success", "exit-code", "signal", "start-limit-hit", "timeout"]);
+    let result = prop::sample::select(vec![
+        "",
+        "success",
+        "exit-code",
+        "signal",
+        "start-limit-hit",
+        "timeout",
+    ]);
     let facts = (any::<bool>(), any::<bool>(), 0_u128..4, 0_u32..3);
-    (active, result, facts, 0_u64..3, 0_u64..3).prop_map(|(active, result, facts, active_enter, inactive_enter)| {
-        let (restarting, job, invocation, restarts) = facts;
-        Unit {
-            load: "loaded".to_owned(),
-            active,
-            restarting: restarting && active == Active::Activating,
-            job,
-            invocation,
-            restarts,
-            result: result.to_owned(),
-            exit_code: 2,
-            exit_status: 9,
-            active_enter,
-            inactive_enter,
-            ..Unit::default()
-        }
-    })
+    (active, result, facts, 0_u64..3, 0_u64..3).prop_map(
+        |(active, result, facts, active_enter, inactive_enter)| {
+            let (restarting, job, invocation, restarts) = facts;
+            Unit {
+                load: "loaded".to_owned(),
+                active,
+                restarting: restarting && active == Active::Activating,
+                job,
+                invocation,
+                restarts,
+                result: result.to_owned(),
+                exit_code: 2,
+                exit_status: 9,
+                active_enter,
+                inactive_enter,
+                ..Unit::default()
+            }
+        },
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -332,7 +442,8 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     let role = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)]);
     let own = prop::sample::select(vec![Active::Activating, Active::Active, Active::Deactivating]);
-    let up = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)]).prop_map(|r| Step::Unit(r, up(1)));
+    let up = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)])
+        .prop_map(|r| Step::Unit(r, up(1)));
     prop_oneof![
         6 => (role, any_unit()).prop_map(|(role, unit)| Step::Unit(role, unit)),
         6 => up,

@@ -1,0 +1,99 @@
+//! The state machine's words: what it is told, what it wants done, and the state that users see.
+
+use crate::systemd::manager::Listed;
+use crate::systemd::unit::Unit;
+
+/// Which unit of the pod; members by their place in the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// `pod-X.service`, the supervisor's own.
+    Pod,
+    /// `pod-X-infra.service`.
+    Infra,
+    /// `pod-X-a.service`.
+    Member(usize),
+}
+
+/// What the world tells the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Units are being read again: nothing is judged until [`Event::Synced`].
+    Syncing,
+    /// A unit (infra or a member), whole, as systemd has it.
+    Unit(Role, Box<Unit>),
+    /// Every unit was read.
+    Synced,
+    /// The answer to [`Action::Recheck`]: pod, infra, members, in this order.
+    Rechecked(Vec<Listed>),
+    /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
+    Ports(Vec<u16>),
+    /// The moment of [`Action::Settle`] is over.
+    Settled,
+    /// The time for the start is over.
+    Deadline,
+    /// SIGTERM or SIGINT.
+    Stop,
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Look at the states of all units at one moment ([`Event::Rechecked`]).
+    Recheck,
+    /// Read every unit again ([`Event::Syncing`], [`Event::Synced`]).
+    Sync,
+    /// Infra is up, perhaps anew: open the members' FIFOs, bind their notify sockets.
+    Attach,
+    /// Look at the published ports until all have a listener ([`Event::Ports`]).
+    Probe,
+    /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
+    /// cannot do its work most often ends at once.
+    Settle,
+    /// `READY=1`.
+    Ready,
+    /// Keep on disk that this pod has been ready in this life of infra, for a successor.
+    Remember(u128),
+    /// `STOPPING=1`.
+    Stopping,
+    /// `STATUS=`.
+    Status(String),
+    /// A line in the journal that something is wrong.
+    Warn(String),
+    /// Queue a stop of the unit.
+    StopUnit(Role),
+    /// Queue a start of the unit.
+    StartUnit(Role),
+    /// Write out what is left of the output and end with this exit status.
+    Exit(u8),
+}
+
+/// State of a pod as users see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodState {
+    /// Not ready yet.
+    Starting,
+    /// Ready, and nothing is wrong.
+    Ready,
+    /// Ready before; now a member has failed.
+    Degraded,
+    /// Infra died and is coming back.
+    Recovering,
+    /// Being stopped.
+    Stopping,
+    /// Given up; what still runs is being stopped.
+    Failed,
+}
+
+impl PodState {
+    /// The word for users.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Recovering => "recovering",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is open for each member: its FIFOs and its notification socket.
+
+use super::Supervisor;
+use crate::supervise::{output, relay};
+use crate::systemd::journal::Priority;
+use std::os::unix::process::CommandExt;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long the end of the output may take at the very end.
+const LAST_OUTPUT: Duration = Duration::from_secs(2);
+
+/// What is open for one member.
+pub(super) struct Attached {
+    pub(super) pid: watch::Sender<u32>,
+    pub(super) tasks: Vec<JoinHandle<()>>,
+}
+
+impl Supervisor {
+    /// Opens what belongs to the members, which infra has just made, or made anew.
+    pub(super) fn attach(&mut self) {
+        self.follow_running_copy();
+        for at in 0..self.plan.members.len() {
+            // The end of the earlier sender ends its tasks.
+            self.members[at] = None;
+            let member = &self.plan.members[at];
+            let (sender, pid) = watch::channel(self.machine.member(at).main_pid);
+            let mut tasks = Vec::new();
+            if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
+                let dir = self.paths.pod(&self.plan.name).member(&member.name).notify_dir();
+                match relay::bind_in(&dir) {
+                    Ok(socket) => {
+                        tasks.push(tokio::spawn(relay::forward(socket, pid.clone(), systemd.clone())))
+                    }
+                    Err(error) => self.log.line(
+                        Priority::Error,
+                        &format!(
+                            "{}: {error}; {} cannot say that it is ready",
+                            dir.display(),
+                            member.name
+                        ),
+                    ),
+                }
+            }
+            match output::read(&self.paths, &self.plan.name, member, &pid, &self.journal) {
+                Ok(read) => tasks.extend(read),
+                Err(error) => self.log.line(
+                    Priority::Error,
+                    &format!(
+                        "the output of {} cannot be read and will be lost: {error}",
+                        member.name
+                    ),
+                ),
+            }
+            self.members[at] = Some(Attached { pid: sender, tasks });
+        }
+    }
+
+    /// A pod keeps what infra was started with. If that is not what was read when this supervisor began, units were
+    /// generated anew just in between: it begins again, as the same process.
+    fn follow_running_copy(&self) {
+        let Ok(running) = crate::supervise::read(&self.paths, &self.plan.name) else {
+            return;
+        };
+        if running != self.plan {
+            self.log.line(
+                Priority::Info,
+                "the definition changed while the pod was started; beginning again",
+            );
+            let error = std::process::Command::new("/proc/self/exe")
+                .arg(self.plan.name.as_str())
+                .exec();
+            self.log
+                .line(Priority::Error, &format!("cannot begin again: {error}"));
+        }
+    }
+
+    pub(super) async fn finish(mut self) -> u8 {
+        let status = self.exit.unwrap_or_default();
+        for attached in self.members.drain(..).flatten() {
+            drop(attached.pid);
+            for task in attached.tasks {
+                // Output that the journal does not take is no reason to hold up a stop.
+                let _ = timeout(LAST_OUTPUT, task).await;
+            }
+        }
+        if status != 0 {
+            let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
+            if let Err(error) = removed {
+                self.log.line(
+                    Priority::Warning,
+                    &format!("what is left of the pod could not be removed: {error}"),
+                );
+            }
+        }
+        status
+    }
+}

@@ -1,0 +1,105 @@
+//! The end of a pod: stopped by somebody, or given up.
+
+use super::{Infra, Machine, Phase, Recheck, standing};
+use crate::supervise::event::{Action, Role};
+use crate::systemd::manager::Listed;
+use crate::systemd::unit::Active;
+
+/// A stop in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::supervise) struct Stop {
+    /// Why the pod is given up; `None` if somebody asked for the stop.
+    pub(in crate::supervise) failure: Option<String>,
+    /// Whether it is known who stops infra, by a look at all units after the stop began.
+    pub(super) settled: bool,
+    /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
+    /// the units are known.
+    pub(super) waiting: Vec<Option<u128>>,
+    /// Everything has ended, and [`Action::Exit`] was given.
+    pub(super) over: bool,
+}
+
+impl Machine {
+    pub(super) fn stop(&mut self, failure: Option<String>) {
+        let waiting = if self.synced { self.lives() } else { Vec::new() };
+        self.recheck = Recheck::None;
+        self.phase = Phase::Stopping(Stop {
+            failure,
+            settled: false,
+            waiting,
+            over: false,
+        });
+    }
+
+    fn lives(&self) -> Vec<Option<u128>> {
+        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
+        units.map(|unit| Some(unit.invocation)).collect()
+    }
+
+    /// The pod cannot be, or cannot go on: infra is stopped, which takes the members along, and when all is down
+    /// the supervisor fails. Were infra left up, its `Upholds=` would start the pod again, for ever.
+    pub(super) fn give_up(&mut self, why: String, actions: &mut Vec<Action>) {
+        actions.push(Action::Warn(why.clone()));
+        self.stop(Some(why));
+    }
+
+    pub(super) fn stopping(&mut self, actions: &mut Vec<Action>) {
+        let Phase::Stopping(mut stop) = self.phase.clone() else {
+            return;
+        };
+        if stop.over {
+            return;
+        }
+        if stop.waiting.is_empty() {
+            stop.waiting = self.lives();
+        }
+        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
+        for (life, unit) in stop.waiting.iter_mut().zip(units) {
+            // A restart of the pod may have infra running anew before its end was seen.
+            let anew = stop.failure.is_none() && life.is_some_and(|life| life != unit.invocation);
+            if unit.is_down() || anew {
+                *life = None;
+            }
+        }
+        if !stop.settled {
+            if stop.failure.is_some() {
+                self.stop_everything(actions);
+                stop.settled = true;
+            } else {
+                stop.settled = self.is_rechecked(actions);
+            }
+        }
+        if stop.settled && stop.waiting.iter().all(Option::is_none) {
+            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
+            stop.over = true;
+        }
+        self.phase = Phase::Stopping(stop);
+    }
+
+    fn stop_everything(&self, actions: &mut Vec<Action>) {
+        actions.push(Action::StopUnit(Role::Infra));
+        // A failed infra takes nobody along.
+        if standing::infra(&self.infra) != Infra::Up {
+            let running = self
+                .members
+                .iter()
+                .enumerate()
+                .filter(|(_, member)| !member.unit.is_down());
+            actions.extend(running.map(|(at, _)| Action::StopUnit(Role::Member(at))));
+        }
+    }
+
+    /// Who stops what: a look at all units after the stop began.
+    pub(super) fn settle_stop(&self, stop: &Stop, pod: &Listed, infra: &Listed, actions: &mut Vec<Action>) {
+        // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
+        // stop was asked for without its dependencies.
+        let infra_stays = !(infra.is_down() || infra.job)
+            && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
+        if pod.active != Active::Deactivating {
+            actions.push(Action::StopUnit(Role::Pod));
+        } else if infra_stays {
+            actions.push(Action::StopUnit(Role::Infra));
+        }
+        actions.push(Action::Stopping);
+    }
+}
