@@ -129,8 +129,11 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
         return Ok(());
     }
     let _lock = take_lock(paths)?;
-    let dir = paths.pod(name).dir().to_owned();
-    removed(&dir, remove_all(&dir))
+    // Members clean up after themselves; a layer is left here only by one whose cleaning was cut short.
+    let left = [paths.writable_layers(name), paths.pod(name).dir().to_owned()];
+    left.into_iter()
+        .map(|path| removed(&path, remove_all(&path)))
+        .fold(Ok(()), Result::and)
 }
 
 /// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
