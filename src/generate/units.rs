@@ -158,7 +158,9 @@ fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError>
 
     unit.section("Service")
         .token("Type", "notify")
-        .token("NotifyAccess", "all");
+        .token("NotifyAccess", "all")
+        // The launcher has systemd hold the two FIFOs of the member's output.
+        .token("FileDescriptorStoreMax", "2");
     unit.exec("ExecStart", &step("start"))
         .exec("ExecStopPost", &step("clean"));
     if member.reload_signal.is_some() {

@@ -1,7 +1,7 @@
 //! The OCI runtime: crun, or what takes its place. Its calls are short, its errors become ours.
 
 use super::Error;
-use super::output::{self, Output};
+use super::output::Output;
 use crate::model::MemberName;
 use std::fs;
 use std::io;
@@ -85,12 +85,11 @@ impl Runtime {
             .arg(bundle)
             .arg("--pid-file")
             .arg(pid_file);
-        let (stdout, stderr) = output.standard()?;
-        if output.keep_open()? {
-            command.arg("--preserve-fds").arg(output::KEPT.to_string());
-        }
         command.arg(id);
-        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        command
+            .stdin(Stdio::null())
+            .stdout(output.stdout)
+            .stderr(output.stderr);
         let status = command.status().map_err(|error| self.cannot_run(&error))?;
         if status.success() {
             return Ok(());

@@ -39,7 +39,6 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
     let paths = member.member_paths();
     let id = container_id(&member.container.name);
     check_pins(member)?;
-    let output = Output::open(&paths)?;
     if member.container.ready == Ready::Notify {
         wait_for_file(&paths.notify_socket())?;
     }
@@ -63,7 +62,9 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
     let spec = decide(member, &config)?;
     write_bundle(member, &spec, &config)?;
 
-    output.give_to(spec.process.user.uid, spec.process.user.gid)?;
+    let user = &spec.process.user;
+    let output = Output::open(&paths, user.uid, user.gid)?;
+    output.entrust()?;
     let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), output);
     created.map_err(|error| explain(member, error))?;
 

@@ -1,12 +1,10 @@
 //! File descriptors by their numbers, which is how a program finds those that it is started with.
 
-use rustix::io::{FdFlags, fcntl_setfd};
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 
 /// The first number behind standard input, output and error.
-pub const FIRST: i32 = 3;
+const FIRST: i32 = 3;
 
 /// Closes everything this process was started with but standard input, output and error. Only for the very beginning
 /// of a program, before anything is opened that is kept.
@@ -22,12 +20,4 @@ pub fn close_inherited() -> io::Result<()> {
         let _ = nix::unistd::close(number);
     }
     Ok(())
-}
-
-/// Lets programs that are started from now on have this descriptor, under its number.
-///
-/// # Errors
-/// None that can be expected.
-pub fn inherit(descriptor: impl AsFd) -> io::Result<()> {
-    Ok(fcntl_setfd(descriptor, FdFlags::empty())?)
 }
