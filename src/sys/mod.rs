@@ -1,6 +1,7 @@
 //! The only unsafe code of the house, behind safe functions; nothing here knows of pods.
 
 pub mod file;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod overlay;
