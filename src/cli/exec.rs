@@ -73,7 +73,9 @@ struct Target {
 impl FromStr for Target {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (pod, member) = text.split_once('/').ok_or("write POD/MEMBER, such as web/nginx")?;
+        let (pod, member) = text
+            .split_once('/')
+            .ok_or("write POD/MEMBER, such as web/nginx")?;
         let pod = pod.parse().map_err(|error| format!("the pod: {error}"))?;
         let member = member.parse().map_err(|error| format!("the member: {error}"))?;
         Ok(Self { pod, member })
@@ -109,11 +111,19 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
     match executable::find(&root, program, path, &process.cwd) {
         Found::Program => {}
         Found::Nothing => {
-            output::error(&anyhow!("there is no program `{program}` in {}/{}", target.pod, target.member));
+            output::error(&anyhow!(
+                "there is no program `{program}` in {}/{}",
+                target.pod,
+                target.member
+            ));
             return Ok(NOT_FOUND);
         }
         Found::NotExecutable => {
-            output::error(&anyhow!("`{program}` in {}/{} is not a program", target.pod, target.member));
+            output::error(&anyhow!(
+                "`{program}` in {}/{} is not a program",
+                target.pod,
+                target.member
+            ));
             return Ok(CANNOT_RUN);
         }
     }
@@ -124,14 +134,20 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
 /// The member's own process as it was described to the runtime, and the root file system it sees.
 fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
     let (pod, name) = (&member.pod.name, &member.container.name);
-    let not_running = || anyhow!("{pod}/{name} does not run; `systemctl start {}` starts it", pod.unit());
+    let not_running = || {
+        anyhow!(
+            "{pod}/{name} does not run; `systemctl start {}` starts it",
+            pod.unit()
+        )
+    };
     let pid = signal::read_pid(&member.member_paths().pid_file())?.ok_or_else(not_running)?;
     let config = fs::read_to_string(member.member_paths().bundle().join("config.json"));
     let config = match config {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_running()),
         other => other.with_context(|| format!("cannot read how {pod}/{name} was started"))?,
     };
-    let own = process::of_container(&config).with_context(|| format!("cannot read how {pod}/{name} was started"))?;
+    let own = process::of_container(&config)
+        .with_context(|| format!("cannot read how {pod}/{name} was started"))?;
     let root = Tree::open(format!("/proc/{pid}/root")).map_err(|_| not_running())?;
     Ok((own, root))
 }
@@ -144,7 +160,11 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
         }
         None => None,
     };
-    if let Some(folder) = arguments.workdir.as_deref().filter(|folder| !folder.starts_with('/')) {
+    if let Some(folder) = arguments
+        .workdir
+        .as_deref()
+        .filter(|folder| !folder.starts_with('/'))
+    {
         bail!("--workdir={folder}: write an absolute path in the container");
     }
     let mut environment = Vec::new();
@@ -152,7 +172,11 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
         match variable.split_once('=') {
             Some(("", _)) => bail!("--env={variable}: write NAME=VALUE"),
             Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
-            None => environment.extend(std::env::var(variable).ok().map(|value| (variable.clone(), value))),
+            None => environment.extend(
+                std::env::var(variable)
+                    .ok()
+                    .map(|value| (variable.clone(), value)),
+            ),
         }
     }
     Ok(Wanted {
@@ -170,7 +194,9 @@ fn enter_scope(member: Member<'_>) -> anyhow::Result<()> {
     let (pod, name) = (&member.pod.name, &member.container.name);
     let random = fs::read_to_string("/proc/sys/kernel/random/uuid").context("cannot name a scope")?;
     let random = random.split('-').next().unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let entered = runtime.block_on(scope::enter(Scope {
         name: &format!("podunit-exec-{pod}-{name}-{random}.scope"),
         description: &format!("podunit exec {pod}/{name}"),
@@ -196,15 +222,29 @@ fn run_process(runtime: &Runtime, id: &str, process: &Process, arguments: &Argum
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let input = arguments.interactive || arguments.tty;
     let mut command = runtime.command();
-    command.arg("exec").arg("--process").arg(format!("/proc/self/fd/{}", description.as_raw_fd())).arg(id);
+    command
+        .arg("exec")
+        .arg("--process")
+        .arg(format!("/proc/self/fd/{}", description.as_raw_fd()))
+        .arg(id);
     command.stdin(match input {
         true if stdin.is_terminal() => Stdio::inherit(),
         true => Stdio::piped(),
         false => Stdio::null(),
     });
-    command.stdout(if stdout.is_terminal() { Stdio::inherit() } else { Stdio::piped() });
-    command.stderr(if stderr.is_terminal() { Stdio::inherit() } else { Stdio::piped() });
-    let mut child = command.spawn().with_context(|| format!("cannot run {}", runtime.name()))?;
+    command.stdout(if stdout.is_terminal() {
+        Stdio::inherit()
+    } else {
+        Stdio::piped()
+    });
+    command.stderr(if stderr.is_terminal() {
+        Stdio::inherit()
+    } else {
+        Stdio::piped()
+    });
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot run {}", runtime.name()))?;
 
     if let Some(to) = child.stdin.take() {
         let from = File::from(stdin.as_fd().try_clone_to_owned()?);
@@ -213,12 +253,21 @@ fn run_process(runtime: &Runtime, id: &str, process: &Process, arguments: &Argum
     }
     let mut outputs = Vec::new();
     if let Some(from) = child.stdout.take() {
-        outputs.push((File::from(OwnedFd::from(from)), File::from(stdout.as_fd().try_clone_to_owned()?)));
+        outputs.push((
+            File::from(OwnedFd::from(from)),
+            File::from(stdout.as_fd().try_clone_to_owned()?),
+        ));
     }
     if let Some(from) = child.stderr.take() {
-        outputs.push((File::from(OwnedFd::from(from)), File::from(stderr.as_fd().try_clone_to_owned()?)));
+        outputs.push((
+            File::from(OwnedFd::from(from)),
+            File::from(stderr.as_fd().try_clone_to_owned()?),
+        ));
     }
-    let outputs: Vec<_> = outputs.into_iter().map(|(from, to)| thread::spawn(move || relay(from, to))).collect();
+    let outputs: Vec<_> = outputs
+        .into_iter()
+        .map(|(from, to)| thread::spawn(move || relay(from, to)))
+        .collect();
     let status = wait(&mut child, &signals)?;
     for output in outputs {
         // A relay has nothing to report: the reader went away, or the process ended.
@@ -242,9 +291,17 @@ fn relay(mut from: File, mut to: File) {
 
 /// Signals that end or steer a command, and the one that says it has ended.
 fn forwarded_signals() -> SigSet {
-    [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2]
-        .into_iter()
-        .collect()
+    [
+        Signal::SIGCHLD,
+        Signal::SIGTERM,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Waits for the runtime, which hands on what it is sent.
@@ -265,6 +322,8 @@ fn wait(child: &mut Child, signals: &SigSet) -> anyhow::Result<ExitStatus> {
 }
 
 fn exit_status(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILURE)
 }

@@ -1,10 +1,12 @@
 //! `podunit member`: the steps of a member's unit, which systemd calls.
 
+use super::{FAILURE, output};
 use crate::compiled;
 use crate::image::store::Store;
 use crate::member::runtime::Runtime;
 use crate::member::{self, Member};
-use crate::model::{ImageSource, MemberName, Paths, Pod, PodName};
+use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, Settings};
+use crate::sys::descriptor;
 use crate::systemd::notify;
 use crate::unitfile::specifier;
 use anyhow::Context;
@@ -37,48 +39,70 @@ pub struct Which {
 /// # Errors
 /// What kept it from being done.
 pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
+    // What this was started with besides is not for the container.
+    descriptor::close_inherited().context("cannot close inherited files")?;
     match command {
-        Command::Start(which) => with(which, paths, |member, runtime| {
-            let started = start(member, runtime);
-            if let Err(error) = &started {
-                // The message is one line; what cannot be told to systemd stands in the journal.
-                let _ = notify::send(&[&format!("STATUS={error:#}")]);
-            }
-            started
+        Command::Start(which) => start(which, paths).or_else(|error| {
+            // Told before it is cleaned up, since that may end this process. The message is one line.
+            let _ = notify::send(&[&format!("STATUS={error:#}")]);
+            output::error(&error);
+            let runtime = runtime_for_cleaning(paths, &which.pod)?;
+            member::start::abandon(paths, &which.pod, &which.member, &runtime);
+            Ok(ExitCode::from(FAILURE))
         }),
-        Command::Stop(which) => with(which, paths, |member, _| Ok(member::signal::stop(member, main_pid())?)),
-        Command::Reload(which) => with(which, paths, |member, _| Ok(member::signal::reload(member, main_pid())?)),
-        Command::Clean(which) => with(which, paths, |member, runtime| {
-            let errors = member::clean::clean(member, runtime).into_iter().map(anyhow::Error::from);
-            let errors: Vec<String> = errors.map(|error| format!("{error:#}")).collect();
-            anyhow::ensure!(errors.is_empty(), "not everything could be removed: {}", errors.join("; "));
-            Ok(())
-        }),
+        Command::Stop(which) => with(which, paths, |member| member::signal::stop(member, main_pid())),
+        Command::Reload(which) => with(which, paths, |member| member::signal::reload(member, main_pid())),
+        Command::Clean(which) => clean(which, paths),
     }
 }
 
 fn with(
     which: &Which,
     paths: &Paths,
-    step: impl FnOnce(Member<'_>, &Runtime) -> anyhow::Result<()>,
+    step: impl FnOnce(Member<'_>) -> Result<(), member::Error>,
 ) -> anyhow::Result<ExitCode> {
     let pod = compiled::running(paths, &which.pod)?;
-    let member = find(paths, &pod, &which.member)?;
-    step(member, &runtime(paths, &which.pod)?)?;
+    step(find(paths, &pod, &which.member)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn start(member: Member<'_>, runtime: &Runtime) -> anyhow::Result<()> {
+fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let pod = compiled::running(paths, &which.pod)?;
+    let member = find(paths, &pod, &which.member)?;
+    let runtime = runtime(paths, &which.pod)?;
     let image = match &member.container.image {
         ImageSource::Rootfs(_) => None,
         ImageSource::Image(reference) => {
             let specifiers = member.specifiers();
             let reference = specifier::expand(reference, &|c| specifiers.value(c))
                 .with_context(|| format!("Image={reference}"))?;
-            Some(Store::new(member.paths).find(&reference)?)
+            Some(Store::new(paths).find(&reference)?)
         }
     };
-    Ok(member::start::start(member, image.as_ref(), runtime)?)
+    member::start::start(member, image.as_ref(), &runtime)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Needs neither the compiled pod nor good settings: what cannot be started must still be removed.
+fn clean(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let runtime = runtime_for_cleaning(paths, &which.pod)?;
+    let left = member::clean::clean(paths, &which.pod, &which.member, &runtime);
+    let left: Vec<String> = left
+        .into_iter()
+        .map(|error| format!("{:#}", anyhow::Error::from(error)))
+        .collect();
+    anyhow::ensure!(
+        left.is_empty(),
+        "not everything could be removed: {}",
+        left.join("; ")
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime in use, or the usual one where the settings are no good any more.
+fn runtime_for_cleaning(paths: &Paths, pod: &PodName) -> anyhow::Result<Runtime> {
+    let usual = || Runtime::new(&Settings::default().runtime, &paths.pod(pod).runtime_state());
+    runtime(paths, pod).or_else(|_| Ok(usual()?))
 }
 
 /// The member of this name.
@@ -88,9 +112,17 @@ fn start(member: Member<'_>, runtime: &Runtime) -> anyhow::Result<()> {
 pub(super) fn find<'a>(paths: &'a Paths, pod: &'a Pod, name: &MemberName) -> anyhow::Result<Member<'a>> {
     let Some(container) = pod.member(name.as_str()) else {
         let names: Vec<&str> = pod.members.iter().map(|member| member.name.as_str()).collect();
-        anyhow::bail!("the pod `{}` has no member `{name}`; its members are {}", pod.name, names.join(", "));
+        anyhow::bail!(
+            "the pod `{}` has no member `{name}`; its members are {}",
+            pod.name,
+            names.join(", ")
+        );
     };
-    Ok(Member { paths, pod, container })
+    Ok(Member {
+        paths,
+        pod,
+        container,
+    })
 }
 
 /// The OCI runtime that podunit.conf names, for the containers of a pod.

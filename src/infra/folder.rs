@@ -79,7 +79,11 @@ fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<
 }
 
 fn folder(path: &Path, mode: u32) -> Result<(), InfraError> {
-    make("a folder", path, DirBuilder::new().recursive(true).mode(mode).create(path))
+    make(
+        "a folder",
+        path,
+        DirBuilder::new().recursive(true).mode(mode).create(path),
+    )
 }
 
 fn make_fifo(path: &Path) -> io::Result<()> {
@@ -106,11 +110,8 @@ pub(super) fn make<T>(what: &'static str, path: &Path, result: io::Result<T>) ->
 pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     let at = paths.pod(name);
     // Everything that is mounted there belongs to this life of the pod.
-    let unmounted = removed(at.dir(), mount::unmount_below(at.dir()));
-    if unmounted.is_err() {
-        // Nothing is deleted through a mount.
-        return unmounted;
-    }
+    // Not further if that fails: nothing is deleted through a mount.
+    removed(at.dir(), mount::unmount_below(at.dir()))?;
     // `ns` last: while it is there, infra is not dead.
     let left = [at.shm(), at.root(), at.runtime_state(), at.namespaces()];
     left.into_iter()
@@ -128,8 +129,11 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
         return Ok(());
     }
     let _lock = take_lock(paths)?;
-    let dir = paths.pod(name).dir().to_owned();
-    removed(&dir, remove_all(&dir))
+    // Members clean up after themselves; a layer is left here only by one whose cleaning was cut short.
+    let left = [paths.writable_layers(name), paths.pod(name).dir().to_owned()];
+    left.into_iter()
+        .map(|path| removed(&path, remove_all(&path)))
+        .fold(Ok(()), Result::and)
 }
 
 /// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
@@ -170,4 +174,70 @@ fn removed(path: &Path, result: io::Result<()>) -> Result<(), InfraError> {
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    const MEMBER: &str = r#"{"name":"a","source":"/a","image":{"image":"x"},"exec":null,"entrypoint":null,
+        "environment":[],"environment_files":[],"user":null,"working_dir":null,"binds":[],"tmpfs":[],
+        "read_only":false,"add_capabilities":[],"drop_capabilities":[],"stop_signal":null,"stop_timeout":1,
+        "reload_signal":null,"signal_map":{},"ready":"started","labels":{},
+        "units":{"unit":[],"service":[],"install":[]}}"#;
+
+    fn compiled(hostname: &str) -> String {
+        format!(
+            r#"{{"version":1,"name":"web","source":"/etc/podunit/web.pod",
+            "share":{{"net":true,"ipc":true,"uts":true,"pid":false}},"hostname":"{hostname}","network":"none",
+            "ports":[],"shm_size":65536,"labels":{{}},"start_timeout":null,"members":[{MEMBER}],
+            "units":{{"unit":[],"service":[],"install":[]}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_pod_keeps_what_it_was_started_with_until_it_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        let name = PodName::new("web").unwrap();
+        let at = paths.pod(&name);
+        let generated = paths.under("/run/systemd/generator");
+        fs::create_dir_all(&generated).unwrap();
+        fs::write(generated.join("pod-web.json"), compiled("one")).unwrap();
+        fs::write(generated.join("pod-web.service"), "[Service]\n").unwrap();
+        fs::write(generated.join("pods-web.slice"), "[Slice]\n").unwrap();
+
+        prepare(&paths, &name).unwrap();
+        assert_eq!(fs::metadata(at.dir()).unwrap().mode() & 0o7777, 0o700);
+        assert_eq!(fs::metadata(at.compiled()).unwrap().mode() & 0o7777, 0o600);
+        let mut units: Vec<_> = fs::read_dir(at.units())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        units.sort();
+        assert_eq!(units, ["pod-web.service", "pods-web.slice"]);
+        let member = at.member(&crate::model::MemberName::new("a").unwrap());
+        let fifo = fs::metadata(member.stdout()).unwrap();
+        assert!(fifo.file_type().is_fifo() && fifo.mode() & 0o7777 == 0o600);
+        assert!(!remove_if_dead(&paths, &name).unwrap(), "infra is up");
+
+        // It crashes and comes back: the same, whatever was generated meanwhile.
+        release(&paths, &name).unwrap();
+        fs::write(generated.join("pod-web.json"), compiled("two")).unwrap();
+        assert_eq!(prepare(&paths, &name).unwrap().hostname.as_deref(), Some("one"));
+        assert_eq!(fs::metadata(member.stdout()).unwrap().ino(), fifo.ino());
+
+        release(&paths, &name).unwrap();
+        release(&paths, &name).unwrap();
+        assert!(at.compiled().exists() && !at.namespaces().exists() && !at.root().exists());
+        assert!(remove_if_dead(&paths, &name).unwrap());
+        assert!(!at.dir().exists());
+        assert!(remove_if_dead(&paths, &name).unwrap());
+
+        assert_eq!(prepare(&paths, &name).unwrap().hostname.as_deref(), Some("two"));
+        remove(&paths, &name).unwrap();
+        remove(&paths, &name).unwrap();
+        assert!(!at.dir().exists());
+    }
 }

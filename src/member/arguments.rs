@@ -42,7 +42,9 @@ pub fn resolve(
         }
     }
     if arguments.iter().any(|argument| argument.contains('\0')) {
-        return Err(Error::Image("its command holds a NUL byte, which no program can be given".to_owned()));
+        return Err(Error::Image(
+            "its command holds a NUL byte, which no program can be given".to_owned(),
+        ));
     }
     Ok(arguments)
 }
@@ -54,7 +56,10 @@ fn exec(
 ) -> Result<Vec<String>, Error> {
     let split = words::split(line).map_err(|error| Error::setting("Exec", line, error))?;
     let expanded = split.iter().map(|word| expand(specifiers, "Exec", &word.text));
-    Ok(words::expand_variables(&expanded.collect::<Result<Vec<_>, _>>()?, get))
+    Ok(words::expand_variables(
+        &expanded.collect::<Result<Vec<_>, _>>()?,
+        get,
+    ))
 }
 
 #[cfg(test)]
@@ -87,10 +92,17 @@ mod tests {
             run(&container, &image)
         };
         assert_eq!(given(None, None).unwrap(), ["/entry", "%n", "$WHO"]);
-        assert_eq!(given(None, Some("a 'b c'")).unwrap(), ["/entry", "%n", "a", "b c"]);
+        assert_eq!(
+            given(None, Some("a 'b c'")).unwrap(),
+            ["/entry", "%n", "a", "b c"]
+        );
         assert_eq!(given(Some(&["/own", "%N"]), None).unwrap(), ["/own", "pod-web-a"]);
         assert_eq!(given(Some(&[]), Some("x")).unwrap(), ["x"]);
-        for nothing in [given(Some(&[]), None), given(Some(&[]), Some("$NONE")), given(Some(&[""]), Some("x"))] {
+        for nothing in [
+            given(Some(&[]), None),
+            given(Some(&[]), Some("$NONE")),
+            given(Some(&[""]), Some("x")),
+        ] {
             assert!(nothing.unwrap_err().to_string().contains("nothing to run"));
         }
     }
@@ -101,7 +113,16 @@ mod tests {
         container.exec = Some(r#"echo %n 100%% $WHO "${WHO}" '$$WHO' $NONE "\x41""#.to_owned());
         assert_eq!(
             run(&container, &ImageConfig::default()).unwrap(),
-            ["echo", "pod-web-a.service", "100%", "big", "world", "big world", "$WHO", "A"]
+            [
+                "echo",
+                "pod-web-a.service",
+                "100%",
+                "big",
+                "world",
+                "big world",
+                "$WHO",
+                "A"
+            ]
         );
         for bad in ["echo 'a", "echo %2"] {
             container.exec = Some(bad.to_owned());
@@ -111,7 +132,10 @@ mod tests {
 
     #[test]
     fn an_image_cannot_cut_an_argument_short() {
-        let image = ImageConfig { cmd: strings(&["sh\0-c"]), ..ImageConfig::default() };
+        let image = ImageConfig {
+            cmd: strings(&["sh\0-c"]),
+            ..ImageConfig::default()
+        };
         assert!(run(&container("a"), &image).is_err());
     }
 }

@@ -23,7 +23,10 @@ impl Environment {
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Reads `NAME=value` lines as [`Self::lines`] writes them.
@@ -37,7 +40,10 @@ impl Environment {
 
     /// `NAME=value`, as the runtime takes them.
     pub fn lines(&self) -> Vec<String> {
-        self.0.iter().map(|(name, value)| format!("{name}={value}")).collect()
+        self.0
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
     }
 }
 
@@ -76,7 +82,11 @@ pub fn resolve(
     for line in &sources.image.env {
         match line.split_once('=') {
             Some((name, value)) if !name.is_empty() && !line.contains('\0') => environment.set(name, value),
-            _ => return Err(Error::Image(format!("`{line:?}` in its environment is not NAME=value"))),
+            _ => {
+                return Err(Error::Image(format!(
+                    "`{line:?}` in its environment is not NAME=value"
+                )));
+            }
         }
     }
     for (name, value) in sources.files.iter().flat_map(|text| parse_file(text)) {
@@ -119,7 +129,10 @@ pub fn parse_file(text: &str) -> Vec<(String, String)> {
     let mut state = State::Name;
     let mut chars = text.chars();
     // A line break at the end closes the last line, whatever it lacks.
-    while let Some(c) = chars.next().or((state != State::Name || !name.is_empty()).then_some('\n')) {
+    while let Some(c) = chars
+        .next()
+        .or((state != State::Name || !name.is_empty()).then_some('\n'))
+    {
         let at_end = chars.as_str().is_empty();
         match (state, c) {
             (State::Name, '\n' | '\r') => name.clear(),
@@ -169,7 +182,9 @@ pub fn parse_file(text: &str) -> Vec<(String, String)> {
             }
         }
     }
-    variables.iter_mut().for_each(|(name, _)| name.truncate(name.trim_end().len()));
+    variables
+        .iter_mut()
+        .for_each(|(name, _)| name.truncate(name.trim_end().len()));
     variables.retain(|(name, value)| is_name(name) && !value.contains('\0'));
     variables
 }
@@ -200,7 +215,10 @@ mod tests {
             ("ABSENT".to_owned(), None),
             ("FILE".to_owned(), Some("definition".to_owned())),
         ];
-        let image = ImageConfig { env: vec!["HOME=/image".to_owned(), "FILE=%n".to_owned()], ..Default::default() };
+        let image = ImageConfig {
+            env: vec!["HOME=/image".to_owned(), "FILE=%n".to_owned()],
+            ..Default::default()
+        };
         let sources = Sources {
             container: &container,
             image: &image,
@@ -226,8 +244,22 @@ mod tests {
             ]
         );
         for bad in ["NOVALUE", "=x", "A=\0"] {
-            let image = ImageConfig { env: vec![bad.to_owned()], ..Default::default() };
-            assert!(resolve(&Sources { image: &image, ..sources }, &specifiers, &get).is_err(), "{bad:?}");
+            let image = ImageConfig {
+                env: vec![bad.to_owned()],
+                ..Default::default()
+            };
+            assert!(
+                resolve(
+                    &Sources {
+                        image: &image,
+                        ..sources
+                    },
+                    &specifiers,
+                    &get
+                )
+                .is_err(),
+                "{bad:?}"
+            );
         }
     }
 
@@ -251,7 +283,10 @@ mod tests {
         ];
         for (text, expected) in cases {
             let read = parse_file(text);
-            let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let read: Vec<_> = read
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect();
             assert_eq!(read, expected, "{text:?}");
         }
     }

@@ -76,7 +76,11 @@ mod tests {
             ("absent", Found::Nothing),
             ("/bin/yes/x", Found::Nothing),
         ] {
-            assert_eq!(find(&tree, program, "/none:/data:/bin", "/data"), expected, "{program}");
+            assert_eq!(
+                find(&tree, program, "/none:/data:/bin", "/data"),
+                expected,
+                "{program}"
+            );
         }
     }
 }

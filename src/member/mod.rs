@@ -14,6 +14,7 @@ pub mod environment;
 pub mod executable;
 pub mod mounts;
 pub mod oci;
+pub mod output;
 pub mod process;
 pub mod rootfs;
 pub mod runtime;
@@ -146,7 +147,11 @@ impl Error {
 
     /// A setting that cannot be honoured.
     fn setting(key: &'static str, value: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Setting { key, value: value.into(), reason: reason.to_string() }
+        Self::Setting {
+            key,
+            value: value.into(),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -159,9 +164,15 @@ fn expand(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<Stri
 /// The value of `key` as an absolute path, specifiers expanded.
 fn absolute(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<String, Error> {
     let path = expand(specifiers, key, text)?;
-    let climbs = Path::new(&path).components().any(|part| part == std::path::Component::ParentDir);
+    let climbs = Path::new(&path)
+        .components()
+        .any(|part| part == std::path::Component::ParentDir);
     if !path.starts_with('/') || climbs || path.contains('\0') {
-        return Err(Error::setting(key, text, format!("`{path}` is not an absolute path without `..`")));
+        return Err(Error::setting(
+            key,
+            text,
+            format!("`{path}` is not an absolute path without `..`"),
+        ));
     }
     Ok(path)
 }

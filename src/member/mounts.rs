@@ -57,19 +57,34 @@ pub fn resolve(
     exists: &dyn Fn(&Path) -> bool,
 ) -> Result<Vec<Mount>, Error> {
     let mut own: Vec<Mount> = Vec::new();
-    let binds = container.binds.iter().map(|volume| (bind(volume, specifiers, exists), "Volume", &volume.target));
-    let tmpfs = container.tmpfs.iter().map(|volume| (tmpfs(volume, specifiers), "Tmpfs", &volume.target));
+    let binds = container
+        .binds
+        .iter()
+        .map(|volume| (bind(volume, specifiers, exists), "Volume", &volume.target));
+    let tmpfs = container
+        .tmpfs
+        .iter()
+        .map(|volume| (tmpfs(volume, specifiers), "Tmpfs", &volume.target));
     for (mount, key, target) in binds.chain(tmpfs) {
         let mount = mount?;
         if own.iter().any(|other| other.destination == mount.destination) {
-            return Err(Error::setting(key, target, "something else is mounted there already"));
+            return Err(Error::setting(
+                key,
+                target,
+                "something else is mounted there already",
+            ));
         }
         own.push(mount);
     }
     let mut mounts = defaults(shared);
     if container.read_only {
         mounts.extend(["/run", "/tmp", "/var/tmp"].map(|place| {
-            mount("tmpfs", "tmpfs", place, &["rprivate", "nosuid", "nodev", "tmpcopyup"])
+            mount(
+                "tmpfs",
+                "tmpfs",
+                place,
+                &["rprivate", "nosuid", "nodev", "tmpcopyup"],
+            )
         }));
     }
     mounts.retain(|default| own.iter().all(|own| own.destination != default.destination));
@@ -80,7 +95,12 @@ pub fn resolve(
 
 /// The propagation that all of the container's mounts need, if a volume's is not private.
 pub fn propagation(mounts: &[Mount]) -> Option<&'static str> {
-    let any = |wanted: [&str; 2]| mounts.iter().flat_map(|mount| &mount.options).any(|o| wanted.contains(&o.as_str()));
+    let any = |wanted: [&str; 2]| {
+        mounts
+            .iter()
+            .flat_map(|mount| &mount.options)
+            .any(|o| wanted.contains(&o.as_str()))
+    };
     if any(["shared", "rshared"]) {
         Some("shared")
     } else {
@@ -100,20 +120,50 @@ fn mount(kind: &str, source: &str, destination: &str, options: &[&str]) -> Mount
 fn defaults(shared: &Shared) -> Vec<Mount> {
     let mut mounts = vec![
         mount("proc", "proc", "/proc", &["nosuid", "noexec", "nodev"]),
-        mount("tmpfs", "tmpfs", "/dev", &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"]),
+        mount(
+            "tmpfs",
+            "tmpfs",
+            "/dev",
+            &["nosuid", "noexec", "strictatime", "mode=755", "size=65536k"],
+        ),
         mount("sysfs", "sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
-        mount("devpts", "devpts", "/dev/pts", &[
-            "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5",
-        ]),
+        mount(
+            "devpts",
+            "devpts",
+            "/dev/pts",
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
+        ),
         mount("mqueue", "mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
-        mount("cgroup", "cgroup", "/sys/fs/cgroup", &["nosuid", "noexec", "nodev", "relatime", "ro"]),
+        mount(
+            "cgroup",
+            "cgroup",
+            "/sys/fs/cgroup",
+            &["nosuid", "noexec", "nodev", "relatime", "ro"],
+        ),
     ];
     let path = |path: &Path| path.to_string_lossy().into_owned();
     mounts.push(match &shared.shm {
-        Shm::Pod(source) => mount("bind", &path(source), "/dev/shm", &["bind", "rprivate", "nosuid", "noexec", "nodev"]),
+        Shm::Pod(source) => mount(
+            "bind",
+            &path(source),
+            "/dev/shm",
+            &["bind", "rprivate", "nosuid", "noexec", "nodev"],
+        ),
         Shm::Own(size) => {
             let size = format!("size={size}");
-            mount("tmpfs", "shm", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", &size])
+            mount(
+                "tmpfs",
+                "shm",
+                "/dev/shm",
+                &["nosuid", "noexec", "nodev", "mode=1777", &size],
+            )
         }
     });
     for file in &shared.etc {
@@ -122,27 +172,46 @@ fn defaults(shared: &Shared) -> Vec<Mount> {
         mounts.push(mount("bind", &path(file), &format!("/etc/{name}"), &options));
     }
     if let Some(folder) = &shared.notify {
-        mounts.push(mount("bind", &path(folder), NOTIFY_DIR, &["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"]));
+        mounts.push(mount(
+            "bind",
+            &path(folder),
+            NOTIFY_DIR,
+            &["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"],
+        ));
     }
     mounts
 }
 
 fn bind(volume: &Bind, specifiers: &Specifiers, exists: &dyn Fn(&Path) -> bool) -> Result<Mount, Error> {
     let source = absolute(specifiers, "Volume", &volume.source)?;
-    let mut mount = mount("bind", &source, &destination(specifiers, "Volume", &volume.target)?, &[]);
+    let mut mount = mount(
+        "bind",
+        &source,
+        &destination(specifiers, "Volume", &volume.target)?,
+        &[],
+    );
     if !exists(Path::new(&source)) {
         let reason = format!("there is no {source} on this host; make it, or correct the path");
-        return Err(Error::setting("Volume", format!("{}:{}", volume.source, volume.target), reason));
+        return Err(Error::setting(
+            "Volume",
+            format!("{}:{}", volume.source, volume.target),
+            reason,
+        ));
     }
     for option in &volume.options {
         if BIND_OPTIONS.contains(&option.as_str()) {
             mount.options.push(option.clone());
         } else if !BIND_OPTIONS_WITHOUT_EFFECT.contains(&option.as_str()) {
             let reason = format!("the option `{option}` is not supported; remove it");
-            return Err(Error::setting("Volume", format!("{}:{}", volume.source, volume.target), reason));
+            return Err(Error::setting(
+                "Volume",
+                format!("{}:{}", volume.source, volume.target),
+                reason,
+            ));
         }
     }
-    let has_one_of = |mount: &Mount, wanted: &[&str]| mount.options.iter().any(|o| wanted.contains(&o.as_str()));
+    let has_one_of =
+        |mount: &Mount, wanted: &[&str]| mount.options.iter().any(|o| wanted.contains(&o.as_str()));
     if !has_one_of(&mount, &["bind", "rbind"]) {
         mount.options.push("rbind".to_owned());
     }
@@ -153,17 +222,30 @@ fn bind(volume: &Bind, specifiers: &Specifiers, exists: &dyn Fn(&Path) -> bool) 
 }
 
 fn tmpfs(volume: &Tmpfs, specifiers: &Specifiers) -> Result<Mount, Error> {
-    let mut mount = mount("tmpfs", "tmpfs", &destination(specifiers, "Tmpfs", &volume.target)?, &["rprivate"]);
+    let mut mount = mount(
+        "tmpfs",
+        "tmpfs",
+        &destination(specifiers, "Tmpfs", &volume.target)?,
+        &["rprivate"],
+    );
     for option in &volume.options {
         mount.options.push(expand(specifiers, "Tmpfs", option)?);
     }
     // What Podman adds where the definition does not say the opposite. Files that the image has there are copied.
-    for (default, opposite) in
-        [("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("tmpcopyup", "notmpcopyup"), ("mode=1777", "mode=")]
-    {
+    for (default, opposite) in [
+        ("nosuid", "suid"),
+        ("nodev", "dev"),
+        ("noexec", "exec"),
+        ("tmpcopyup", "notmpcopyup"),
+        ("mode=1777", "mode="),
+    ] {
         let said = |option: &String| option == default || option == opposite;
         let said_by_value = |option: &String| opposite.ends_with('=') && option.starts_with(opposite);
-        if !mount.options.iter().any(|option| said(option) || said_by_value(option)) {
+        if !mount
+            .options
+            .iter()
+            .any(|option| said(option) || said_by_value(option))
+        {
             mount.options.push(default.to_owned());
         }
     }
@@ -174,9 +256,16 @@ fn tmpfs(volume: &Tmpfs, specifiers: &Specifiers) -> Result<Mount, Error> {
 /// A path in the container, written in one way only.
 fn destination(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<String, Error> {
     let path = absolute(specifiers, key, text)?;
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
     if parts.is_empty() {
-        return Err(Error::setting(key, text, "the root of the container is made by Image= or Rootfs="));
+        return Err(Error::setting(
+            key,
+            text,
+            "the root of the container is made by Image= or Rootfs=",
+        ));
     }
     Ok(format!("/{}", parts.join("/")))
 }
@@ -189,16 +278,25 @@ mod tests {
 
     fn given(container: &Container, shared: &Shared) -> Result<Vec<Mount>, Error> {
         let specifiers = Specifiers::new("pod-web-a.service", &Paths::default());
-        resolve(container, shared, &specifiers, &|path| !path.starts_with("/missing"))
+        resolve(container, shared, &specifiers, &|path| {
+            !path.starts_with("/missing")
+        })
     }
 
     fn volume(source: &str, target: &str, options: &[&str]) -> Bind {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Bind { source: source.to_owned(), target: target.to_owned(), options }
+        Bind {
+            source: source.to_owned(),
+            target: target.to_owned(),
+            options,
+        }
     }
 
     fn find<'a>(mounts: &'a [Mount], destination: &str) -> &'a Mount {
-        mounts.iter().find(|mount| mount.destination == destination).unwrap()
+        mounts
+            .iter()
+            .find(|mount| mount.destination == destination)
+            .unwrap()
     }
 
     #[test]
@@ -213,30 +311,54 @@ mod tests {
         assert_eq!(find(&mounts, "/etc/hosts").source, "/run/podunit/web/etc/hosts");
         assert_eq!(find(&mounts, "/run/notify").kind, "bind");
         let own = given(&container("a"), &Shared::default()).unwrap();
-        assert!(find(&own, "/dev/shm").options.contains(&"size=67108864".to_owned()));
+        assert!(
+            find(&own, "/dev/shm")
+                .options
+                .contains(&"size=67108864".to_owned())
+        );
     }
 
     #[test]
     fn volumes_have_podmans_defaults_and_replace_ours() {
         let mut container = container("a");
-        container.binds = vec![volume("/srv/%N", "/data//x/", &["ro", "Z"]), volume("/h", "/dev/shm", &["rslave"])];
+        container.binds = vec![
+            volume("/srv/%N", "/data//x/", &["ro", "Z"]),
+            volume("/h", "/dev/shm", &["rslave"]),
+        ];
         let mounts = given(&container, &Shared::default()).unwrap();
         let data = find(&mounts, "/data/x");
         assert_eq!(data.source, "/srv/pod-web-a");
         assert_eq!(data.options, ["ro", "rbind", "rprivate"]);
-        assert_eq!(mounts.iter().filter(|mount| mount.destination == "/dev/shm").count(), 1);
+        assert_eq!(
+            mounts
+                .iter()
+                .filter(|mount| mount.destination == "/dev/shm")
+                .count(),
+            1
+        );
         assert_eq!(find(&mounts, "/dev/shm").options, ["rslave", "rbind"]);
         assert_eq!(propagation(&mounts), Some("slave"));
-        assert_eq!(propagation(&given(&super::super::spec::tests::container("a"), &Shared::default()).unwrap()), None);
+        assert_eq!(
+            propagation(&given(&super::super::spec::tests::container("a"), &Shared::default()).unwrap()),
+            None
+        );
     }
 
     #[test]
     fn no_mount_hides_another() {
         let mut container = container("a");
         container.binds = vec![volume("/b", "/run/deep/er", &[]), volume("/a", "/run", &[])];
-        let shared = Shared { notify: Some("/n".into()), ..Shared::default() };
+        let shared = Shared {
+            notify: Some("/n".into()),
+            ..Shared::default()
+        };
         let mounts = given(&container, &shared).unwrap();
-        let at = |destination: &str| mounts.iter().position(|mount| mount.destination == destination).unwrap();
+        let at = |destination: &str| {
+            mounts
+                .iter()
+                .position(|mount| mount.destination == destination)
+                .unwrap()
+        };
         assert!(at("/run") < at("/run/notify") && at("/run/notify") < at("/run/deep/er"));
         assert!(at("/dev") < at("/dev/pts") && at("/sys") < at("/sys/fs/cgroup"));
     }
@@ -244,7 +366,10 @@ mod tests {
     #[test]
     fn what_cannot_be_mounted_is_named() {
         for (bad, expected) in [
-            (volume("/missing/x", "/x", &[]), "there is no /missing/x on this host"),
+            (
+                volume("/missing/x", "/x", &[]),
+                "there is no /missing/x on this host",
+            ),
             (volume("/a", "/x", &["idmap"]), "`idmap` is not supported"),
             (volume("a", "/x", &[]), "not an absolute path"),
             (volume("/a/../b", "/x", &[]), "not an absolute path"),
@@ -257,7 +382,10 @@ mod tests {
         }
         let mut container = container("a");
         container.binds = vec![volume("/a", "/x", &[])];
-        container.tmpfs = vec![Tmpfs { target: "/x/".to_owned(), options: vec![] }];
+        container.tmpfs = vec![Tmpfs {
+            target: "/x/".to_owned(),
+            options: vec![],
+        }];
         assert!(given(&container, &Shared::default()).is_err());
     }
 
@@ -265,7 +393,10 @@ mod tests {
     fn a_read_only_root_leaves_the_usual_places_to_write_in() {
         let mut container = container("a");
         container.read_only = true;
-        container.tmpfs = vec![Tmpfs { target: "/tmp".to_owned(), options: vec!["exec".into(), "mode=0700".into()] }];
+        container.tmpfs = vec![Tmpfs {
+            target: "/tmp".to_owned(),
+            options: vec!["exec".into(), "mode=0700".into()],
+        }];
         let mounts = given(&container, &Shared::default()).unwrap();
         assert_eq!(find(&mounts, "/var/tmp").kind, "tmpfs");
         assert_eq!(

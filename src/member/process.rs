@@ -35,7 +35,11 @@ pub fn of_container(config: &str) -> Result<Process, serde_json::Error> {
 /// The process to run beside `own`. It never has more capabilities than `own` could get, and never gains any.
 pub fn beside(own: Process, wanted: Wanted) -> Process {
     let mut environment = Environment::from_lines(&own.env);
-    let mut process = Process { terminal: wanted.terminal, args: wanted.arguments, ..own };
+    let mut process = Process {
+        terminal: wanted.terminal,
+        args: wanted.arguments,
+        ..own
+    };
     if let Some(cwd) = wanted.working_dir {
         process.cwd = cwd;
     }
@@ -71,7 +75,10 @@ fn for_user(uid: u32, own_uid: u32, own: Capabilities) -> Capabilities {
             ..Capabilities::default()
         };
     }
-    Capabilities { bounding, ..Capabilities::default() }
+    Capabilities {
+        bounding,
+        ..Capabilities::default()
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +91,12 @@ mod tests {
         spec::process(spec::Run {
             arguments: vec!["nginx".to_owned()],
             environment: vec!["PATH=/bin".to_owned(), "A=1".to_owned()],
-            user: User { uid, gid: 7, groups: vec![8], home: "/home".to_owned() },
+            user: User {
+                uid,
+                gid: 7,
+                groups: vec![8],
+                home: "/home".to_owned(),
+            },
             working_dir: "/srv".to_owned(),
             capabilities: capability::sets(uid, &["CAP_NET_RAW".to_owned()], &[], &available).unwrap(),
         })
@@ -109,7 +121,12 @@ mod tests {
     #[test]
     fn another_user_has_no_more_than_the_container() {
         let user = |uid| Wanted {
-            user: Some(User { uid, gid: 5, groups: vec![], home: "/x".to_owned() }),
+            user: Some(User {
+                uid,
+                gid: 5,
+                groups: vec![],
+                home: "/x".to_owned(),
+            }),
             ..Wanted::default()
         };
         let root = beside(own(33), user(0));

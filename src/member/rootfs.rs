@@ -4,7 +4,6 @@ use super::{Error, Member};
 use crate::model::UnpackedImage;
 use crate::sys::overlay;
 use crate::sys::tree::Tree;
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -39,8 +38,10 @@ pub fn enter(member: Member<'_>) -> Result<(), Error> {
 /// # Errors
 /// A layer that is not there, too many of them, a writable layer that cannot be made.
 pub fn mount_image(member: Member<'_>, image: &UnpackedImage) -> Result<(), Error> {
-    let folder = member.paths.writable_layer(&member.pod.name, &member.container.name);
-    remove_writable_layer(member)?;
+    let folder = member
+        .paths
+        .writable_layer(&member.pod.name, &member.container.name);
+    remove_writable_layer(&folder)?;
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     let (upper, work, nothing) = (folder.join("upper"), folder.join("work"), folder.join("empty"));
     for path in [&upper, &work] {
@@ -62,7 +63,10 @@ pub fn mount_image(member: Member<'_>, image: &UnpackedImage) -> Result<(), Erro
     let root = member.root();
     overlay::mount_overlay(&layers, upper.as_fd(), work.as_fd(), &root).map_err(|error| {
         if error.raw_os_error() == Some(rustix::io::Errno::NAMETOOLONG.raw_os_error()) {
-            Error::Image(format!("it has {} layers, more than the kernel can mount at once", layers.len()))
+            Error::Image(format!(
+                "it has {} layers, more than the kernel can mount at once",
+                layers.len()
+            ))
         } else {
             Error::file("mount the image's layers on", &root)(error)
         }
@@ -74,7 +78,8 @@ pub fn mount_image(member: Member<'_>, image: &UnpackedImage) -> Result<(), Erro
 /// # Errors
 /// It is not there.
 pub fn mount_directory(member: Member<'_>, directory: &str) -> Result<(), Error> {
-    let opened = open_directory(Path::new(directory)).map_err(|error| Error::setting("Rootfs", directory, error))?;
+    let opened =
+        open_directory(Path::new(directory)).map_err(|error| Error::setting("Rootfs", directory, error))?;
     let root = member.root();
     overlay::bind_tree(opened.as_fd(), &root).map_err(Error::file("bind the Rootfs= on", root))
 }
@@ -95,7 +100,12 @@ pub fn accounts(member: Member<'_>) -> Result<(String, String), Error> {
 pub fn read_accounts(tree: &Tree) -> Result<(String, String), Error> {
     let read = |path: &'static str| match tree.read_file(path, LARGEST_ACCOUNTS) {
         Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             Ok(String::new())
         }
         Err(error) => Err(Error::file("read, in the container,", path)(error)),
@@ -103,26 +113,30 @@ pub fn read_accounts(tree: &Tree) -> Result<(String, String), Error> {
     Ok((read("/etc/passwd")?, read("/etc/group")?))
 }
 
-/// Removes the writable layer, whatever the container left in it. None is no error.
+/// Removes a member's writable layer, whatever the container left in it. None is no error.
 ///
 /// # Errors
 /// It cannot be removed.
-pub fn remove_writable_layer(member: Member<'_>) -> Result<(), Error> {
-    let folder = member.paths.writable_layer(&member.pod.name, &member.container.name);
-    let parent = match folder.parent().map(Tree::open) {
-        Some(Ok(parent)) => parent,
-        Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::file("open the folder of", folder)(error));
-        }
-        _ => return Ok(()),
+pub fn remove_writable_layer(folder: &Path) -> Result<(), Error> {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Ok(());
     };
-    let name = OsStr::new(member.container.name.as_str());
-    parent.remove(name).map_err(Error::file("remove the writable layer", folder))
+    match Tree::open(parent) {
+        Ok(parent) => parent
+            .remove(name)
+            .map_err(Error::file("remove the writable layer", folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::file("open", parent)(error)),
+    }
 }
 
 fn open_directory(path: &Path) -> io::Result<File> {
     let directory = File::open(path)?;
-    if directory.metadata()?.is_dir() { Ok(directory) } else { Err(io::ErrorKind::NotADirectory.into()) }
+    if directory.metadata()?.is_dir() {
+        Ok(directory)
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
 }
 
 /// Gives `path` the owner and mode of the directory `model`.

@@ -1,8 +1,9 @@
 //! The OCI runtime: crun, or what takes its place. Its calls are short, its errors become ours.
 
 use super::Error;
+use super::output::{self, Output};
 use crate::model::MemberName;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -44,7 +45,10 @@ impl Runtime {
                     .to_owned(),
             });
         }
-        Ok(Self { program: program.to_owned(), state: state.to_owned() })
+        Ok(Self {
+            program: program.to_owned(),
+            state: state.to_owned(),
+        })
     }
 
     /// The program, as it is called in messages.
@@ -57,29 +61,35 @@ impl Runtime {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().env("PATH", PATH);
-        command.arg("--cgroup-manager=disabled").arg("--root").arg(&self.state);
+        command
+            .arg("--cgroup-manager=disabled")
+            .arg("--root")
+            .arg(&self.state);
         command
     }
 
-    /// Makes the container and holds its process before its program starts. `stdout` and `stderr` become the
-    /// process's own.
+    /// Makes the container and holds its process before its program starts.
     ///
     /// # Errors
     /// What the runtime says.
-    pub fn create(
-        &self,
-        id: &str,
-        bundle: &Path,
-        pid_file: &Path,
-        stdout: File,
-        stderr: File,
-    ) -> Result<(), Error> {
+    pub fn create(&self, id: &str, bundle: &Path, pid_file: &Path, output: Output) -> Result<(), Error> {
         // Standard error is the container's, so the runtime's own words go elsewhere.
         let log = bundle.join("log");
         let mut logging = std::ffi::OsString::from("--log=file:");
         logging.push(&log);
         let mut command = self.command();
-        command.arg(logging).arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file).arg(id);
+        command
+            .arg(logging)
+            .arg("create")
+            .arg("--bundle")
+            .arg(bundle)
+            .arg("--pid-file")
+            .arg(pid_file);
+        let (stdout, stderr) = output.standard()?;
+        if output.keep_open()? {
+            command.arg("--preserve-fds").arg(output::KEPT.to_string());
+        }
+        command.arg(id);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let status = command.status().map_err(|error| self.cannot_run(&error))?;
         if status.success() {
@@ -114,9 +124,9 @@ impl Runtime {
         }
         let deleted = self.run("delete", &["--force", id]);
         match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(deleted.err().unwrap_or_else(|| Error::file("remove", folder)(error)))
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(deleted
+                .err()
+                .unwrap_or_else(|| Error::file("remove", folder)(error))),
             _ => Ok(()),
         }
     }
@@ -125,7 +135,11 @@ impl Runtime {
         let mut command = self.command();
         let output = command.arg(step).args(arguments).stdin(Stdio::null()).output();
         let output = output.map_err(|error| self.cannot_run(&error))?;
-        if output.status.success() { Ok(()) } else { Err(self.failed(step, output.status, &output.stderr)) }
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(self.failed(step, output.status, &output.stderr))
+        }
     }
 
     fn cannot_run(&self, error: &io::Error) -> Error {
@@ -134,22 +148,41 @@ impl Runtime {
         } else {
             error.to_string()
         };
-        Error::RuntimeProgram { program: self.program.clone(), reason }
+        Error::RuntimeProgram {
+            program: self.program.clone(),
+            reason,
+        }
     }
 
     fn failed(&self, step: &'static str, status: ExitStatus, said: &[u8]) -> Error {
         let message = message(said);
-        let message = if message.is_empty() { status.to_string() } else { message };
-        Error::Runtime { program: self.name(), step, message }
+        let message = if message.is_empty() {
+            status.to_string()
+        } else {
+            message
+        };
+        Error::Runtime {
+            program: self.name(),
+            step,
+            message,
+        }
     }
 }
 
 /// What a runtime said, as one line that can be shown: it quotes names from images.
 fn message(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     let shown = lines.join("; ");
-    shown.chars().take(LONGEST_MESSAGE).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    shown
+        .chars()
+        .take(LONGEST_MESSAGE)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -72,15 +72,24 @@ const ALLOWED: &[&str] = &[
 /// Allowed for whoever has one of the capabilities, `EPERM` for others.
 const WITH_CAPABILITY: &[(&[&str], &str)] = &[
     (&["CAP_DAC_READ_SEARCH"], "open_by_handle_at"),
-    (&["CAP_SYS_ADMIN"], "lookup_dcookie quotactl quotactl_fd sethostname setdomainname setns"),
+    (
+        &["CAP_SYS_ADMIN"],
+        "lookup_dcookie quotactl quotactl_fd sethostname setdomainname setns",
+    ),
     (&["CAP_SYS_ADMIN", "CAP_BPF"], "bpf"),
     (&["CAP_SYS_ADMIN", "CAP_PERFMON"], "perf_event_open"),
     (&["CAP_SYS_CHROOT"], "chroot"),
-    (&["CAP_SYS_MODULE"], "init_module finit_module delete_module query_module"),
+    (
+        &["CAP_SYS_MODULE"],
+        "init_module finit_module delete_module query_module",
+    ),
     (&["CAP_SYS_PACCT"], "acct"),
     (&["CAP_SYS_PTRACE"], "kcmp process_madvise"),
     (&["CAP_SYS_RAWIO"], "ioperm iopl"),
-    (&["CAP_SYS_TIME"], "clock_settime clock_settime64 settimeofday stime"),
+    (
+        &["CAP_SYS_TIME"],
+        "clock_settime clock_settime64 settimeofday stime",
+    ),
     (&["CAP_SYS_TTY_CONFIG"], "vhangup"),
 ];
 
@@ -98,30 +107,57 @@ const NETLINK_AUDIT: u64 = 9;
 /// The filter for a container with these capabilities in its bounding set.
 pub fn profile(capabilities: &[String]) -> Seccomp {
     let has = |wanted: &&str| capabilities.iter().any(|name| name == wanted);
-    let (allowed, refused): (Vec<_>, Vec<_>) =
-        WITH_CAPABILITY.iter().partition(|(wanted, _)| wanted.iter().any(|name| has(&name)));
+    let (allowed, refused): (Vec<_>, Vec<_>) = WITH_CAPABILITY
+        .iter()
+        .partition(|(wanted, _)| wanted.iter().any(has));
     let names = |list: &[&(&[&str], &'static str)]| -> Vec<&'static str> {
-        list.iter().flat_map(|(_, names)| names.split_whitespace()).collect()
+        list.iter()
+            .flat_map(|(_, names)| names.split_whitespace())
+            .collect()
     };
 
-    let mut allow: Vec<&str> = ALLOWED.iter().flat_map(|group| group.split_whitespace()).collect();
+    let mut allow: Vec<&str> = ALLOWED
+        .iter()
+        .flat_map(|group| group.split_whitespace())
+        .collect();
     allow.extend(names(&allowed));
     let mut refuse: Vec<&str> = REFUSED.split_whitespace().collect();
     refuse.extend(names(&refused));
 
     let mut syscalls = vec![rule(allow, ALLOW), rule(refuse, Action::Refuse(EPERM))];
     for value in PERSONALITIES {
-        let equal = Argument { index: 0, value, op: "SCMP_CMP_EQ" };
-        syscalls.push(Rule { args: vec![equal], ..rule(vec!["personality"], ALLOW) });
+        let equal = Argument {
+            index: 0,
+            value,
+            op: "SCMP_CMP_EQ",
+        };
+        syscalls.push(Rule {
+            args: vec![equal],
+            ..rule(vec!["personality"], ALLOW)
+        });
     }
     if has(&"CAP_AUDIT_WRITE") {
         syscalls.push(rule(vec!["socket"], ALLOW));
     } else {
         // Programs take EINVAL for a kernel without auditing and go on without it.
-        let family = |op| Argument { index: 0, value: AF_NETLINK, op };
-        let protocol = |op| Argument { index: 2, value: NETLINK_AUDIT, op };
-        let socket = |args, action| Rule { args, ..rule(vec!["socket"], action) };
-        syscalls.push(socket(vec![family("SCMP_CMP_EQ"), protocol("SCMP_CMP_EQ")], Action::Refuse(EINVAL)));
+        let family = |op| Argument {
+            index: 0,
+            value: AF_NETLINK,
+            op,
+        };
+        let protocol = |op| Argument {
+            index: 2,
+            value: NETLINK_AUDIT,
+            op,
+        };
+        let socket = |args, action| Rule {
+            args,
+            ..rule(vec!["socket"], action)
+        };
+        syscalls.push(socket(
+            vec![family("SCMP_CMP_EQ"), protocol("SCMP_CMP_EQ")],
+            Action::Refuse(EINVAL),
+        ));
         syscalls.push(socket(vec![family("SCMP_CMP_NE")], ALLOW));
         syscalls.push(socket(vec![protocol("SCMP_CMP_NE")], ALLOW));
     }
@@ -144,7 +180,12 @@ fn rule(names: Vec<&'static str>, action: Action) -> Rule {
         Action::Allow => ("SCMP_ACT_ALLOW", None),
         Action::Refuse(errno) => ("SCMP_ACT_ERRNO", Some(errno)),
     };
-    Rule { names, action, errno_ret, args: Vec::new() }
+    Rule {
+        names,
+        action,
+        errno_ret,
+        args: Vec::new(),
+    }
 }
 
 /// Architectures whose calls the kernel takes: without a rule for it, a call of another one would end the process.
@@ -165,7 +206,10 @@ mod tests {
     fn allowed(capabilities: &[&str]) -> BTreeSet<&'static str> {
         let capabilities: Vec<_> = capabilities.iter().map(|name| (*name).to_owned()).collect();
         let profile = profile(&capabilities);
-        let plain = profile.syscalls.into_iter().filter(|rule| rule.errno_ret.is_none() && rule.args.is_empty());
+        let plain = profile
+            .syscalls
+            .into_iter()
+            .filter(|rule| rule.errno_ret.is_none() && rule.args.is_empty());
         plain.flat_map(|rule| rule.names).collect()
     }
 
@@ -173,7 +217,15 @@ mod tests {
     fn a_capability_brings_its_calls() {
         let none = allowed(&[]);
         assert!(none.contains("read") && none.contains("clone3"));
-        for call in ["bpf", "setns", "chroot", "init_module", "userfaultfd", "io_uring_setup", "socket"] {
+        for call in [
+            "bpf",
+            "setns",
+            "chroot",
+            "init_module",
+            "userfaultfd",
+            "io_uring_setup",
+            "socket",
+        ] {
             assert!(!none.contains(call), "{call}");
         }
         assert!(allowed(&["CAP_SYS_CHROOT"]).contains("chroot"));
@@ -185,7 +237,12 @@ mod tests {
     fn no_call_is_named_twice() {
         let profile = profile(&[]);
         let mut seen = BTreeSet::new();
-        for name in profile.syscalls.iter().filter(|rule| rule.args.is_empty()).flat_map(|rule| &rule.names) {
+        for name in profile
+            .syscalls
+            .iter()
+            .filter(|rule| rule.args.is_empty())
+            .flat_map(|rule| &rule.names)
+        {
             assert!(seen.insert(name), "{name}");
         }
     }

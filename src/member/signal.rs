@@ -15,7 +15,9 @@ use std::path::Path;
 /// # Errors
 /// The process is not the container's, or cannot be signalled.
 pub fn stop(member: Member<'_>, main_pid: Option<i32>) -> Result<(), Error> {
-    let Some(process) = main_process(member, main_pid)? else { return Ok(()) };
+    let Some(process) = main_process(member, main_pid)? else {
+        return Ok(());
+    };
     let signal = match member.container.stop_signal {
         Some(signal) => signal,
         None => written_stop_signal(&member.stop_signal_file())?,
@@ -38,11 +40,17 @@ pub fn stop(member: Member<'_>, main_pid: Option<i32>) -> Result<(), Error> {
 /// The process is gone, or is not the container's.
 pub fn reload(member: Member<'_>, main_pid: Option<i32>) -> Result<(), Error> {
     let Some(signal) = member.container.reload_signal else {
-        return Err(Error::NotRunning("it has no ReloadSignal=, so that nothing tells it to reload".to_owned()));
+        return Err(Error::NotRunning(
+            "it has no ReloadSignal=, so that nothing tells it to reload".to_owned(),
+        ));
     };
     let gone = || Error::NotRunning("its process is gone, nothing was reloaded".to_owned());
     let process = main_process(member, main_pid)?.ok_or_else(gone)?;
-    if send(&process, signal)? { Ok(()) } else { Err(gone()) }
+    if send(&process, signal)? {
+        Ok(())
+    } else {
+        Err(gone())
+    }
 }
 
 /// Holds the process that systemd calls the unit's main process, after checking that it is the container's: the
@@ -60,7 +68,9 @@ fn main_process(member: Member<'_>, main_pid: Option<i32>) -> Result<Option<Owne
     match cgroups {
         (Some(own), Some(its)) if written == Some(pid) && own == its => Ok(Some(process)),
         (_, None) => Ok(None),
-        _ => Err(Error::NotRunning(format!("process {pid} is not that of its container; it was left alone"))),
+        _ => Err(Error::NotRunning(format!(
+            "process {pid} is not that of its container; it was left alone"
+        ))),
     }
 }
 

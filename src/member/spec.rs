@@ -8,13 +8,30 @@ use std::path::Path;
 
 /// Hidden in every container.
 const MASKED: [&str; 14] = [
-    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/dev/block", "/sys/firmware",
-    "/sys/devices/virtual/powercap", "/sys/fs/selinux",
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/dev/block",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+    "/sys/fs/selinux",
 ];
 
 /// Read-only in every container.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// File mode creation mask of a container's process.
 const UMASK: u32 = 0o022;
@@ -57,12 +74,19 @@ pub fn build(pod: &Pod, place: &Place<'_>, run: Run) -> Spec {
     Spec {
         oci_version: VERSION,
         process: process(run),
-        root: Root { path: place.root.to_string_lossy().into_owned(), readonly: place.read_only },
+        root: Root {
+            path: place.root.to_string_lossy().into_owned(),
+            readonly: place.read_only,
+        },
         hostname: (!pod.share.uts).then(|| place.hostname.to_owned()),
         linux: Linux {
             namespaces: namespaces(pod, place.pins),
             rootfs_propagation: mounts::propagation(place.mounts),
-            masked_paths: MASKED.iter().map(|path| (*path).to_owned()).chain(place.masked.iter().cloned()).collect(),
+            masked_paths: MASKED
+                .iter()
+                .map(|path| (*path).to_owned())
+                .chain(place.masked.iter().cloned())
+                .collect(),
             readonly_paths: READ_ONLY.to_vec(),
             seccomp,
         },
@@ -96,18 +120,33 @@ pub fn joined(pod: &Pod) -> Vec<&'static str> {
         ("uts", pod.share.uts),
         ("pid", pod.share.pid),
     ];
-    shared.into_iter().filter(|(_, shared)| *shared).map(|(name, _)| name).collect()
+    shared
+        .into_iter()
+        .filter(|(_, shared)| *shared)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// Joined where shared, new where not. Not listed, and so the host's own: the network of a pod with `Network=host`.
 fn namespaces(pod: &Pod, pins: &Path) -> Vec<Namespace> {
     let joined = joined(pod);
-    let mut list = vec![Namespace { kind: "mount", path: None }, Namespace { kind: "cgroup", path: None }];
+    let mut list = vec![
+        Namespace {
+            kind: "mount",
+            path: None,
+        },
+        Namespace {
+            kind: "cgroup",
+            path: None,
+        },
+    ];
     for (pin, kind) in [("net", "network"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid")] {
         if pin == "net" && pod.share.net && pod.network == Network::Host {
             continue;
         }
-        let path = joined.contains(&pin).then(|| pins.join(pin).to_string_lossy().into_owned());
+        let path = joined
+            .contains(&pin)
+            .then(|| pins.join(pin).to_string_lossy().into_owned());
         list.push(Namespace { kind, path });
     }
     list
@@ -169,9 +208,15 @@ pub(super) mod tests {
         Run {
             arguments: vec!["nginx".to_owned(), "-g".to_owned()],
             environment: vec!["PATH=/bin".to_owned()],
-            user: User { uid: 33, gid: 33, groups: vec![4], home: "/".to_owned() },
+            user: User {
+                uid: 33,
+                gid: 33,
+                groups: vec![4],
+                home: "/".to_owned(),
+            },
             working_dir: "/srv".to_owned(),
-            capabilities: capability::sets(0, &[], &[], &capability::available("CapPrm:\t1ffffffffff")).unwrap(),
+            capabilities: capability::sets(0, &[], &[], &capability::available("CapPrm:\t1ffffffffff"))
+                .unwrap(),
         }
     }
 
@@ -189,21 +234,44 @@ pub(super) mod tests {
     }
 
     fn namespace(spec: &Spec, kind: &str) -> Option<Option<String>> {
-        spec.linux.namespaces.iter().find(|namespace| namespace.kind == kind).map(|found| found.path.clone())
+        spec.linux
+            .namespaces
+            .iter()
+            .find(|namespace| namespace.kind == kind)
+            .map(|found| found.path.clone())
     }
 
     #[test]
     fn shared_namespaces_are_joined_and_others_are_new() {
         let pin = |name: &str| Some(Some(format!("/run/podunit/web/ns/{name}")));
-        let spec = built(Share { net: true, ipc: true, uts: true, pid: true }, Network::Bridge);
+        let spec = built(
+            Share {
+                net: true,
+                ipc: true,
+                uts: true,
+                pid: true,
+            },
+            Network::Bridge,
+        );
         for (kind, name) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts"), ("pid", "pid")] {
             assert_eq!(namespace(&spec, kind), pin(name));
         }
-        assert_eq!((namespace(&spec, "mount"), namespace(&spec, "cgroup")), (Some(None), Some(None)));
+        assert_eq!(
+            (namespace(&spec, "mount"), namespace(&spec, "cgroup")),
+            (Some(None), Some(None))
+        );
         assert_eq!(namespace(&spec, "user"), None);
         assert_eq!(spec.hostname, None);
 
-        let alone = built(Share { net: false, ipc: false, uts: false, pid: false }, Network::Bridge);
+        let alone = built(
+            Share {
+                net: false,
+                ipc: false,
+                uts: false,
+                pid: false,
+            },
+            Network::Bridge,
+        );
         for kind in ["network", "ipc", "uts", "pid"] {
             assert_eq!(namespace(&alone, kind), Some(None));
         }
@@ -224,15 +292,30 @@ pub(super) mod tests {
             match (whole, part) {
                 (serde_json::Value::Object(whole), serde_json::Value::Object(part)) => {
                     for (key, value) in part {
-                        contains(whole.get(key).unwrap_or(&serde_json::Value::Null), value, &format!("{at}.{key}"));
+                        contains(
+                            whole.get(key).unwrap_or(&serde_json::Value::Null),
+                            value,
+                            &format!("{at}.{key}"),
+                        );
                     }
                 }
-                (serde_json::Value::Array(whole), serde_json::Value::Array(part)) if whole.len() == part.len() => {
-                    whole.iter().zip(part).enumerate().for_each(|(n, (w, p))| contains(w, p, &format!("{at}.{n}")));
+                (serde_json::Value::Array(whole), serde_json::Value::Array(part))
+                    if whole.len() == part.len() =>
+                {
+                    whole
+                        .iter()
+                        .zip(part)
+                        .enumerate()
+                        .for_each(|(n, (w, p))| contains(w, p, &format!("{at}.{n}")));
                 }
                 // A set in one order or another.
-                (serde_json::Value::Array(whole), serde_json::Value::Array(part)) => assert_eq!(whole, part, "{at}"),
-                _ => assert!(whole == part || at.contains(".capabilities."), "{at}: {whole} {part}"),
+                (serde_json::Value::Array(whole), serde_json::Value::Array(part)) => {
+                    assert_eq!(whole, part, "{at}")
+                }
+                _ => assert!(
+                    whole == part || at.contains(".capabilities."),
+                    "{at}: {whole} {part}"
+                ),
             }
         }
         contains(&again, &written, "");

@@ -1,50 +1,45 @@
 //! The start of a member (`ExecStart=`): from the compiled pod to a process that is systemd's, and then gone.
 
 use super::oci::Spec;
+use super::output::Output;
 use super::runtime::{Runtime, container_id};
 use super::spec::{Place, Run, joined};
 use super::{
-    Error, Member, absolute, arguments, capability, clean, environment, expand, mounts, rootfs, signal, spec, user,
+    Error, Member, absolute, arguments, capability, clean, environment, expand, mounts, rootfs, signal, spec,
+    user,
 };
-use crate::model::{Container, ImageConfig, ImageSource, Ready, UnpackedImage};
+use crate::model::{
+    Container, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal, UnpackedImage,
+};
 use crate::sys::pidfd;
 use crate::systemd::notify;
 use rustix::fs::inotify;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the runtime may take to end after its call has returned, so that its child becomes systemd's.
 const ORPHANED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts the member. `image` is what its `Image=` names; none with `Rootfs=`. When it fails nothing of the container
-/// is left.
+/// Starts the member. `image` is what its `Image=` names; none with `Rootfs=`. After an error, tell it to whom it
+/// concerns and call [`abandon`].
 ///
 /// systemd hears `MAINPID=` while the process is still held before its program starts, so that whatever the program
-/// does, its exit status is systemd's to see. A member that counts as ready once it runs is announced ready in the
-/// same message: after the program has started, a short one could have ended before the message, and systemd would
-/// call its success a failure ("protocol").
+/// does, its exit status is systemd's to see. A member that counts as ready once it runs is announced just before its
+/// program starts: after that, a short program could have ended before the message, and systemd would call its
+/// success a failure ("protocol").
 ///
 /// # Errors
 /// What kept it from starting.
 pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) -> Result<(), Error> {
-    let started = launch(member, image, runtime);
-    if started.is_err() {
-        kill_payload(member);
-        // The error to tell is the first one; `ExecStopPost=` cleans again and reports what it cannot remove.
-        clean::clean(member, runtime);
-    }
-    started
-}
-
-fn launch(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) -> Result<(), Error> {
     let paths = member.member_paths();
     let id = container_id(&member.container.name);
     check_pins(member)?;
+    let output = Output::open(&paths)?;
     if member.container.ready == Ready::Notify {
         wait_for_file(&paths.notify_socket())?;
     }
@@ -57,29 +52,47 @@ fn launch(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) 
         }
         (ImageSource::Image(_), Some(image)) => rootfs::mount_image(member, image)?,
         (ImageSource::Image(reference), None) => {
-            return Err(Error::setting("Image", reference, "the image is not in the store"));
+            return Err(Error::setting(
+                "Image",
+                reference,
+                "the image is not in the store",
+            ));
         }
     }
     let config = image.map(|image| image.config.clone()).unwrap_or_default();
     let spec = decide(member, &config)?;
     write_bundle(member, &spec, &config)?;
 
-    let (uid, gid) = (spec.process.user.uid, spec.process.user.gid);
-    let stdout = open_fifo(&paths.stdout(), uid, gid)?;
-    let stderr = open_fifo(&paths.stderr(), uid, gid)?;
-    let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), stdout, stderr);
+    output.give_to(spec.process.user.uid, spec.process.user.gid)?;
+    let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), output);
     created.map_err(|error| explain(member, error))?;
 
     let ended = || Error::NotRunning("its process ended before its program started".to_owned());
     let pid = signal::read_pid(&paths.pid_file())?.ok_or_else(ended)?;
     wait_until_systemds(pid)?;
-    let main_pid = format!("MAINPID={pid}");
-    match member.container.ready {
-        Ready::Started => notify::send(&[&main_pid, "READY=1"]).map_err(Error::Notify)?,
-        Ready::Notify => notify::send(&[&main_pid]).map_err(Error::Notify)?,
-    }
+    notify::send(&[&format!("MAINPID={pid}"), "STATUS="]).map_err(Error::Notify)?;
     notify::barrier().map_err(Error::Notify)?;
+    if member.container.ready == Ready::Started {
+        // systemd reads this before it looks at processes that have ended. Nothing may come in between: should this
+        // process be killed here, the unit would be active and its program never start.
+        notify::send(&["READY=1"]).map_err(Error::Notify)?;
+    }
     runtime.start(&id)
+}
+
+/// Leaves nothing of a container that could not be started. The last thing to do: once systemd knows the container's
+/// process, its end makes systemd kill whatever else runs in the unit.
+pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName, runtime: &Runtime) {
+    // In a shared PID namespace the runtime kills nothing by itself.
+    let pid = signal::read_pid(&paths.pod(pod).member(member).pid_file())
+        .ok()
+        .flatten();
+    if let Some(process) = pid.and_then(|pid| pidfd::open(pid).ok()) {
+        // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
+        let _ = pidfd::send(process.as_fd(), Signal::KILL.number());
+    }
+    // The error to tell was the first one; `ExecStopPost=` cleans again and reports what it cannot remove.
+    clean::clean(paths, pod, member, runtime);
 }
 
 /// Everything that the runtime is told, from the definition, the image's configuration and the mounted root.
@@ -109,10 +122,19 @@ fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
     let status = "/proc/self/status";
     let status = fs::read_to_string(status).map_err(Error::file("read", status))?;
     let available = capability::available(&status);
-    let capabilities =
-        capability::sets(user.uid, &container.add_capabilities, &container.drop_capabilities, &available).map_err(
-            |name| Error::setting("AddCapability", name, "the unit itself does not have it (CapabilityBoundingSet=)"),
-        )?;
+    let capabilities = capability::sets(
+        user.uid,
+        &container.add_capabilities,
+        &container.drop_capabilities,
+        &available,
+    )
+    .map_err(|name| {
+        Error::setting(
+            "AddCapability",
+            name,
+            "the unit itself does not have it (CapabilityBoundingSet=)",
+        )
+    })?;
     let run = Run {
         arguments: arguments::resolve(container, image, &specifiers, &own_variable)?,
         environment: environment::resolve(&sources, &specifiers, &own_variable)?.lines(),
@@ -152,12 +174,16 @@ fn working_dir(member: Member<'_>, image: &ImageConfig) -> Result<String, Error>
     match image.working_dir.as_deref() {
         None | Some("") => Ok("/".to_owned()),
         Some(path) if path.starts_with('/') && !path.contains('\0') => Ok(path.to_owned()),
-        Some(path) => Err(Error::Image(format!("its working folder {path:?} is not an absolute path"))),
+        Some(path) => Err(Error::Image(format!(
+            "its working folder {path:?} is not an absolute path"
+        ))),
     }
 }
 
 fn environment_files(member: Member<'_>) -> Result<Vec<String>, Error> {
-    let Container { environment_files, .. } = member.container;
+    let Container {
+        environment_files, ..
+    } = member.container;
     let mut texts = Vec::new();
     for file in environment_files {
         let path = absolute(&member.specifiers(), "EnvironmentFile", &file.path)?;
@@ -176,9 +202,15 @@ fn existing(paths: [PathBuf; 3]) -> Vec<PathBuf> {
 
 /// Counters of every processor that tell a container about its neighbours.
 fn throttling() -> Vec<String> {
-    let processors = fs::read_dir("/sys/devices/system/cpu").into_iter().flatten().flatten();
+    let processors = fs::read_dir("/sys/devices/system/cpu")
+        .into_iter()
+        .flatten()
+        .flatten();
     let folders = processors.map(|processor| processor.path().join("thermal_throttle"));
-    folders.filter(|folder| folder.exists()).map(|folder| folder.to_string_lossy().into_owned()).collect()
+    folders
+        .filter(|folder| folder.exists())
+        .map(|folder| folder.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// The runtime's message for a missing namespace is of no use to anybody.
@@ -192,7 +224,9 @@ fn check_pins(member: Member<'_>) -> Result<(), Error> {
 /// memory is short (`ENOMEM`).
 fn explain(member: Member<'_>, error: Error) -> Error {
     match &error {
-        Error::Runtime { message, .. } if member.pod.share.pid && message.contains("Cannot allocate memory") => {
+        Error::Runtime { message, .. }
+            if member.pod.share.pid && message.contains("Cannot allocate memory") =>
+        {
             Error::InfraGone
         }
         _ => error,
@@ -203,9 +237,10 @@ fn explain(member: Member<'_>, error: Error) -> Error {
 fn make_bundle(member: Member<'_>, image: Option<&UnpackedImage>) -> Result<(), Error> {
     let paths = member.member_paths();
     let bundle = paths.bundle();
-    for (path, removed) in
-        [(&bundle, fs::remove_dir_all(&bundle)), (&paths.pid_file(), fs::remove_file(paths.pid_file()))]
-    {
+    for (path, removed) in [
+        (&bundle, fs::remove_dir_all(&bundle)),
+        (&paths.pid_file(), fs::remove_file(paths.pid_file())),
+    ] {
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::file("remove", path)(error));
@@ -213,7 +248,10 @@ fn make_bundle(member: Member<'_>, image: Option<&UnpackedImage>) -> Result<(), 
             _ => {}
         }
     }
-    DirBuilder::new().mode(0o700).create(&bundle).map_err(Error::file("make", &bundle))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&bundle)
+        .map_err(Error::file("make", &bundle))?;
     if let Some(image) = image {
         let text = format!("{}\n{}\n", image.digest, image.reference);
         write(&paths.image(), text.as_bytes())?;
@@ -232,23 +270,14 @@ fn write_bundle(member: Member<'_>, spec: &Spec, image: &ImageConfig) -> Result<
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text)).map_err(Error::file("write", path))
-}
-
-/// Opens a FIFO for the container's process and gives it to its user, since programs open `/dev/stdout` anew. Opened
-/// for both directions it always has a reader: a supervisor that dies costs the program no SIGPIPE.
-fn open_fifo(path: &Path, uid: u32, gid: u32) -> Result<File, Error> {
-    let open = || {
-        let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let fifo = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
-        if !fifo.metadata()?.file_type().is_fifo() {
-            return Err(io::Error::other("it is not a FIFO"));
-        }
-        std::os::unix::fs::fchown(&fifo, Some(uid), Some(gid))?;
-        Ok(fifo)
-    };
-    open().map_err(Error::file("open for the container's output", path))
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path);
+    file.and_then(|mut file| file.write_all(text))
+        .map_err(Error::file("write", path))
 }
 
 /// Waits until a file that another process makes is there.
@@ -292,18 +321,17 @@ fn wait_until_systemds(pid: i32) -> Result<(), Error> {
     let ours = nix::unistd::getppid().as_raw();
     loop {
         let Some(parent) = parent_of(pid) else {
-            return Err(Error::NotRunning("its process ended before its program started".to_owned()));
+            return Err(Error::NotRunning(
+                "its process ended before its program started".to_owned(),
+            ));
         };
         if parent == ours {
             return Ok(());
         }
         // The runtime leaves a process behind for a moment that hands its child over as it ends.
-        match pidfd::open(parent).and_then(|runtime| pidfd::wait(runtime.as_fd(), ORPHANED_WITHIN)) {
-            Ok(false) => return Err(Error::Alien { pid, parent }),
-            // Ended, or gone already: look again.
-            Ok(true) | Err(_) => {}
-        }
-        if parent_of(pid) == Some(parent) {
+        let ended = pidfd::open(parent).and_then(|runtime| pidfd::wait(runtime.as_fd(), ORPHANED_WITHIN));
+        // One that cannot be opened is gone already.
+        if !ended.unwrap_or(true) || parent_of(pid) == Some(parent) {
             return Err(Error::Alien { pid, parent });
         }
     }
@@ -311,14 +339,10 @@ fn wait_until_systemds(pid: i32) -> Result<(), Error> {
 
 fn parent_of(pid: i32) -> Option<i32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
-}
-
-/// In a shared PID namespace the runtime kills nothing by itself.
-fn kill_payload(member: Member<'_>) {
-    let pid = signal::read_pid(&member.member_paths().pid_file()).ok().flatten();
-    if let Some(process) = pid.and_then(|pid| pidfd::open(pid).ok()) {
-        // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
-        let _ = pidfd::send(process.as_fd(), crate::model::Signal::KILL.number());
-    }
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:"))?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -17,10 +17,14 @@ pub struct User {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     /// The name is not in the container.
-    #[error("there is no user `{0}` in the container's /etc/passwd; write its number, or a user that the image has")]
+    #[error(
+        "there is no user `{0}` in the container's /etc/passwd; write its number, or a user that the image has"
+    )]
     NoUser(String),
     /// The name is not in the container.
-    #[error("there is no group `{0}` in the container's /etc/group; write its number, or a group that the image has")]
+    #[error(
+        "there is no group `{0}` in the container's /etc/group; write its number, or a group that the image has"
+    )]
     NoGroup(String),
     /// Digits that are no ID.
     #[error("`{0}` is not a user or group ID: these are 0 to 4294967294")]
@@ -74,15 +78,31 @@ pub fn resolve(text: &str, passwd: &str, group: &str) -> Result<User, UserError>
     // A home that is no clean absolute path would be a way into whoever prints or splits it.
     let home = account.map(|account| account.home);
     let home = home.filter(|home| home.starts_with('/') && !home.contains(|c: char| c.is_control()));
-    Ok(User { uid, gid, groups, home: home.unwrap_or("/").to_owned() })
+    Ok(User {
+        uid,
+        gid,
+        groups,
+        home: home.unwrap_or("/").to_owned(),
+    })
 }
 
 fn account(line: &str) -> Option<Account<'_>> {
     let mut fields = line.split(':');
-    let (name, _, uid, gid, _, home) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next(), fields.next());
+    let (name, _, uid, gid, _, home) = (
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next()?,
+        fields.next(),
+        fields.next(),
+    );
     let (uid, gid) = (number(uid).ok()??, number(gid).ok()??);
-    (!name.is_empty()).then_some(Account { name, uid, gid, home: home.unwrap_or_default() })
+    (!name.is_empty()).then_some(Account {
+        name,
+        uid,
+        gid,
+        home: home.unwrap_or_default(),
+    })
 }
 
 /// Name, ID and members of each group.
@@ -98,12 +118,15 @@ fn find_group(name: &str, group: &str) -> Result<u32, UserError> {
     if let Some(gid) = number(name)? {
         return Ok(gid);
     }
-    let found = groups(group).find(|(known, ..)| *known == name).map(|(_, gid, _)| gid);
+    let found = groups(group)
+        .find(|(known, ..)| *known == name)
+        .map(|(_, gid, _)| gid);
     found.ok_or_else(|| UserError::NoGroup(name.to_owned()))
 }
 
 fn supplementary(user: &str, group: &str) -> Vec<u32> {
-    let of_user = groups(group).filter(|(_, _, members)| members.split(',').any(|member| member.trim() == user));
+    let of_user =
+        groups(group).filter(|(_, _, members)| members.split(',').any(|member| member.trim() == user));
     let mut found: Vec<u32> = of_user.map(|(_, gid, _)| gid).collect();
     found.sort_unstable();
     found.dedup();
@@ -139,13 +162,40 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        let www = User { uid: 33, gid: 33, groups: vec![44, 50], home: "/var/www".to_owned() };
+        let www = User {
+            uid: 33,
+            gid: 33,
+            groups: vec![44, 50],
+            home: "/var/www".to_owned(),
+        };
         assert_eq!(user("www"), Ok(www.clone()));
         assert_eq!(user("33"), Ok(www.clone()));
         assert_eq!(user("www:"), Ok(www.clone()));
-        assert_eq!(user("www:ssl"), Ok(User { gid: 50, groups: vec![], ..www.clone() }));
-        assert_eq!(user("33:7"), Ok(User { gid: 7, groups: vec![], ..www }));
-        assert_eq!(user("1000"), Ok(User { uid: 1000, gid: 0, groups: vec![], home: "/".to_owned() }));
+        assert_eq!(
+            user("www:ssl"),
+            Ok(User {
+                gid: 50,
+                groups: vec![],
+                ..www.clone()
+            })
+        );
+        assert_eq!(
+            user("33:7"),
+            Ok(User {
+                gid: 7,
+                groups: vec![],
+                ..www
+            })
+        );
+        assert_eq!(
+            user("1000"),
+            Ok(User {
+                uid: 1000,
+                gid: 0,
+                groups: vec![],
+                home: "/".to_owned()
+            })
+        );
         assert_eq!(user("odd").map(|user| user.home), Ok("/".to_owned()));
         assert_eq!(resolve("root", "", "").map(|user| user.uid), Ok(0));
     }

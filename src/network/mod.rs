@@ -75,10 +75,10 @@ pub enum NetworkError {
         message: String,
     },
     /// The network failed, and it is not sure that nothing of it is left.
-    #[error("something of the pod's network may be left ({undoing})")]
+    #[error("{failed}; undoing that failed too, something of it may be left: {undoing}")]
     NotUndone {
         /// What failed first.
-        source: Box<NetworkError>,
+        failed: Box<NetworkError>,
         /// What failed when that was undone.
         undoing: Box<NetworkError>,
     },
@@ -118,7 +118,7 @@ pub fn connect(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<I
         Err(error) => Err(match disconnect(paths, &pod.name) {
             Ok(()) => error,
             Err(undoing) => NetworkError::NotUndone {
-                source: Box::new(error),
+                failed: Box::new(error),
                 undoing: Box::new(undoing),
             },
         }),

@@ -50,7 +50,13 @@ pub fn mount_overlay(
         return Err(Errno::NAMETOOLONG.into());
     }
     let options = CString::new(options)?;
-    Ok(mount("overlay", target, "overlay", MountFlags::NODEV, options.as_c_str())?)
+    Ok(mount(
+        "overlay",
+        target,
+        "overlay",
+        MountFlags::NODEV,
+        options.as_c_str(),
+    )?)
 }
 
 /// Appends a name of the directory that is short, needs no escape, and tells a container nothing of the host.

@@ -11,7 +11,6 @@ use zbus::{Connection, OwnedObjectPath, Variant, proxy};
 trait Manager {
     fn subscribe(&self) -> zbus::Result<()>;
 
-    #[expect(clippy::type_complexity, reason = "systemd's signature")]
     fn start_transient_unit(
         &self,
         name: &str,
@@ -61,13 +60,18 @@ pub async fn enter(scope: Scope<'_>) -> zbus::Result<()> {
         // An interactive shell ignores SIGTERM and heeds this.
         ("SendSIGHUP", Variant::from(true)),
     ];
-    let job = manager.start_transient_unit(scope.name, "fail", &properties, &[]).await?;
+    let job = manager
+        .start_transient_unit(scope.name, "fail", &properties, &[])
+        .await?;
     while let Some(signal) = removed.next().await {
         let arguments = signal.args()?;
         if arguments.job == job {
             return match arguments.result {
                 "done" => Ok(()),
-                result => Err(zbus::Error::Failure(format!("the job of {} ended: {result}", scope.name))),
+                result => Err(zbus::Error::Failure(format!(
+                    "the job of {} ended: {result}",
+                    scope.name
+                ))),
             };
         }
     }

@@ -14,7 +14,10 @@ pub struct Specifiers {
 impl Specifiers {
     /// Those of the unit with this full name, such as `pod-web-nginx.service`.
     pub fn new(unit: impl Into<String>, paths: &Paths) -> Self {
-        Self { unit: unit.into(), paths: paths.clone() }
+        Self {
+            unit: unit.into(),
+            paths: paths.clone(),
+        }
     }
 
     /// What `%c` stands for; `None` if nothing, or nothing that can be known here.
@@ -29,7 +32,11 @@ impl Specifiers {
             'j' => self.last_part().to_owned(),
             'J' => unescape(self.last_part())?,
             'f' => {
-                let escaped = if self.instance().is_empty() { self.prefix() } else { self.instance() };
+                let escaped = if self.instance().is_empty() {
+                    self.prefix()
+                } else {
+                    self.instance()
+                };
                 format!("/{}", unescape(escaped)?.trim_start_matches('/'))
             }
             't' => "/run".to_owned(),
@@ -46,8 +53,15 @@ impl Specifiers {
             'U' | 'G' => "0".to_owned(),
             'd' => std::env::var("CREDENTIALS_DIRECTORY").ok()?,
             'H' => self.kernel("hostname")?,
-            'l' => self.kernel("hostname")?.split('.').next().unwrap_or_default().to_owned(),
-            'q' => self.from_file("/etc/machine-info", "PRETTY_HOSTNAME").or_else(|| self.kernel("hostname"))?,
+            'l' => self
+                .kernel("hostname")?
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            'q' => self
+                .variable("/etc/machine-info", "PRETTY_HOSTNAME")
+                .or_else(|| self.kernel("hostname"))?,
             'v' => self.kernel("osrelease")?,
             'm' => self.identity("/etc/machine-id")?,
             'b' => self.identity("/proc/sys/kernel/random/boot_id")?,
@@ -68,15 +82,21 @@ impl Specifiers {
     }
 
     fn prefix(&self) -> &str {
-        self.without_suffix().split_once('@').map_or(self.without_suffix(), |(prefix, _)| prefix)
+        self.without_suffix()
+            .split_once('@')
+            .map_or(self.without_suffix(), |(prefix, _)| prefix)
     }
 
     fn instance(&self) -> &str {
-        self.without_suffix().split_once('@').map_or("", |(_, instance)| instance)
+        self.without_suffix()
+            .split_once('@')
+            .map_or("", |(_, instance)| instance)
     }
 
     fn last_part(&self) -> &str {
-        self.prefix().rsplit_once('-').map_or(self.prefix(), |(_, last)| last)
+        self.prefix()
+            .rsplit_once('-')
+            .map_or(self.prefix(), |(_, last)| last)
     }
 
     fn kernel(&self, name: &str) -> Option<String> {
@@ -92,14 +112,21 @@ impl Specifiers {
     }
 
     fn os_release(&self, key: &str) -> Option<String> {
-        self.from_file("/etc/os-release", key).or_else(|| self.from_file("/usr/lib/os-release", key))
+        self.variable("/etc/os-release", key)
+            .or_else(|| self.variable("/usr/lib/os-release", key))
     }
 
     /// A variable of a file of shell assignments, the quotes around it taken off.
-    fn from_file(&self, path: &str, key: &str) -> Option<String> {
+    fn variable(&self, path: &str, key: &str) -> Option<String> {
         let text = fs::read_to_string(self.paths.under(path)).ok()?;
-        let value = text.lines().rev().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
-        let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q)).unwrap_or(value);
+        let value = text
+            .lines()
+            .rev()
+            .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='))?;
+        let bare = ['"', '\'']
+            .iter()
+            .find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q))
+            .unwrap_or(value);
         Some(bare.to_owned()).filter(|value| !value.is_empty())
     }
 }
@@ -125,7 +152,11 @@ fn unescape(name: &str) -> Option<String> {
         match (first, after) {
             (b'-', _) => bytes.push(b'/'),
             (b'\\', [b'x', high, low, behind @ ..]) => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit = |byte: u8| {
+                    char::from(byte)
+                        .to_digit(16)
+                        .and_then(|digit| u8::try_from(digit).ok())
+                };
                 bytes.push(digit(*high)? * 16 + digit(*low)?);
                 rest = behind;
             }
@@ -143,12 +174,20 @@ mod tests {
     fn parts_of_a_unit_name() {
         let paths = Paths::default();
         let plain = Specifiers::new("pod-web-front-end.service", &paths);
-        for (c, expected) in
-            [('n', "pod-web-front-end.service"), ('N', "pod-web-front-end"), ('p', "pod-web-front-end"), ('i', "")]
-        {
+        for (c, expected) in [
+            ('n', "pod-web-front-end.service"),
+            ('N', "pod-web-front-end"),
+            ('p', "pod-web-front-end"),
+            ('i', ""),
+        ] {
             assert_eq!(plain.value(c).as_deref(), Some(expected), "{c}");
         }
-        for (c, expected) in [('j', "end"), ('P', "pod/web/front/end"), ('f', "/pod/web/front/end"), ('t', "/run")] {
+        for (c, expected) in [
+            ('j', "end"),
+            ('P', "pod/web/front/end"),
+            ('f', "/pod/web/front/end"),
+            ('t', "/run"),
+        ] {
             assert_eq!(plain.value(c).as_deref(), Some(expected), "{c}");
         }
         let instance = Specifiers::new("pod-web-a@srv-data\\x2d1.service", &paths);
@@ -169,10 +208,21 @@ mod tests {
     fn facts_of_the_system_are_read_under_the_root() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("etc")).unwrap();
-        fs::write(root.path().join("etc/machine-id"), "0123456789abcdef0123456789abcdef\n").unwrap();
-        fs::write(root.path().join("etc/os-release"), "ID=debian\nVERSION_ID=\"13\"\nIMAGE_ID=\n").unwrap();
+        fs::write(
+            root.path().join("etc/machine-id"),
+            "0123456789abcdef0123456789abcdef\n",
+        )
+        .unwrap();
+        fs::write(
+            root.path().join("etc/os-release"),
+            "ID=debian\nVERSION_ID=\"13\"\nIMAGE_ID=\n",
+        )
+        .unwrap();
         let specifiers = Specifiers::new("a.service", &Paths::new(root.path()));
-        assert_eq!(specifiers.value('m').as_deref(), Some("0123456789abcdef0123456789abcdef"));
+        assert_eq!(
+            specifiers.value('m').as_deref(),
+            Some("0123456789abcdef0123456789abcdef")
+        );
         assert_eq!(specifiers.value('o').as_deref(), Some("debian"));
         assert_eq!(specifiers.value('w').as_deref(), Some("13"));
         assert_eq!(specifiers.value('M').as_deref(), Some(""));

@@ -267,7 +267,7 @@ impl Machine {
     #[track_caller]
     pub(crate) fn nothing_is_left(&self) {
         // The slice goes by a job of its own, a moment after its last unit.
-        self.until_prints("systemctl list-units --no-legend --plain --all 'pod*' | grep -v not-found | grep -v ' inactive dead '", "");
+        self.until_prints("systemctl list-units --no-legend --plain --state=active,activating,deactivating,reloading 'pod*'", "");
         self.until_prints("find /sys/fs/cgroup -name '*pods*'", "");
         let left = self.ok("ls -A /run/podunit | grep -vx '\\.[a-z]*' ; \
              find /run/podunit/.network -name '*.json' -exec grep -l my-shared-pod {} + ; \

@@ -196,7 +196,7 @@ fn exec_is_part_of_the_pod() {
         .exits(127);
     machine
         .run("podunit exec my-shared-pod/nobody true")
-        .exits(1)
+        .exits(125)
         .says(&["nobody", "busybox-client"]);
     assert_eq!(
         machine.ok("echo hello | podunit exec -i my-shared-pod/busybox-client cat"),
