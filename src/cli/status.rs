@@ -59,11 +59,8 @@ fn show(pod: &PodView) {
     line("State", format!("{}{since}", pod.state));
     line("Status", pod.status.clone());
     line("Defined in", pod.source.display().to_string());
-    if pod.outdated {
-        line(
-            "Note",
-            "runs as it was started; what is defined now is taken up by a restart".to_owned(),
-        );
+    if let Some(why) = pod.differs {
+        line("Note", format!("runs as it was started: {why}"));
     }
     line("Unit", pod.unit.clone());
     let pid = if pod.infra.pid == 0 {

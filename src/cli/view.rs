@@ -2,6 +2,7 @@
 //! defined as.
 
 use crate::compiled;
+use crate::definition;
 use crate::model::{Container, ImageSource, Paths, Pod, PodName};
 use crate::systemd::manager;
 use crate::systemd::pod;
@@ -31,8 +32,8 @@ pub struct PodView {
     pub addresses: Vec<String>,
     /// Where it is defined.
     pub source: PathBuf,
-    /// Whether it runs although no definition of it is left, or with another than there is now.
-    pub outdated: bool,
+    /// Why it runs as something other than what is defined now; `None` if that is the same.
+    pub differs: Option<&'static str>,
     /// The unit that owns its namespaces.
     pub infra: UnitView,
     /// Its members.
@@ -111,7 +112,7 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
         since: own.since,
         ports: definition.ports.iter().map(ToString::to_string).collect(),
         addresses: addresses(paths, name),
-        outdated: is_outdated(paths, &definition),
+        differs: differs(paths, &definition),
         source: definition.source,
         infra: view_unit(name.infra_unit(), &infra),
         members,
@@ -173,9 +174,22 @@ fn addresses(paths: &Paths, name: &PodName) -> Vec<String> {
         .collect()
 }
 
-fn is_outdated(paths: &Paths, running: &Pod) -> bool {
-    paths.pod(&running.name).compiled().exists()
-        && compiled::find(paths, &running.name).map_or(true, |(now, _)| now != *running)
+/// What has become of the definition of a running pod. The generator writes the units of a running pod whose
+/// definition is gone or broken as they were, so the compiled pod does not tell; the definition itself does.
+fn differs(paths: &Paths, running: &Pod) -> Option<&'static str> {
+    if !paths.pod(&running.name).compiled().exists() {
+        return None;
+    }
+    let source = paths.under(&running.source);
+    if !source.exists() {
+        return Some("its definition is gone");
+    }
+    let defined = definition::read_files(paths, &[source]);
+    if defined.broken.iter().any(|broken| broken.name == running.name) {
+        return Some("its definition has errors, see podunit check");
+    }
+    let same = compiled::find(paths, &running.name).is_ok_and(|(now, _)| now == *running);
+    (!same).then_some("its definition has changed; a restart takes it up")
 }
 
 /// How long ago `since` was, in systemd's words: `3min ago`. Empty for 0.

@@ -16,6 +16,8 @@ const STEP: Duration = Duration::from_secs(5);
 const INFRA_START: Duration = Duration::from_secs(90);
 /// Stop of infra, netavark's teardown in it.
 const INFRA_STOP: Duration = Duration::from_secs(30);
+/// How often supervisor and infra may be started within systemd's ten seconds.
+const START_LIMIT: &str = "20";
 /// How often the supervisor must show that it is alive, at least.
 const WATCHDOG: Duration = Duration::from_secs(30);
 /// Before a part that died is started again.
@@ -50,6 +52,8 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     // return while they still stop. After= the bus: it must be there as long as the supervisor stops the pod.
     unit.units("Wants", &parts)
         .units("After", &["dbus.service", "dbus-broker.service"]);
+    // Every return of a killed supervisor counts, besides what an administrator starts.
+    unit.token("StartLimitBurst", START_LIMIT);
     pass(
         &mut unit,
         pod.units.unit.iter().filter_map(|line| outward(pod, line)),
@@ -113,6 +117,11 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     }
     let shared = pod.units.unit.iter().filter(|line| holds_for_infra(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
+
+    if pod.share.pid {
+        // After a crash each member's own restart asks for infra too, and every such request counts.
+        unit.token("StartLimitBurst", START_LIMIT);
+    }
 
     unit.section("Service");
     if pod.share.pid {
