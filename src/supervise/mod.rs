@@ -1,6 +1,6 @@
 //! The running pod: its supervisor, `podunit-supervise X`.
 //!
-//! [`state`] decides and does nothing else; [`run`] moves its events in and carries its actions out. What it needs is
+//! [`state`] decides and does nothing else; `run` moves its events in and carries its actions out. What it needs is
 //! in systemd and under `/run/podunit/X`: it can be killed at any time, and its successor adopts the pod.
 
 mod bus;
