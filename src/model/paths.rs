@@ -107,7 +107,12 @@ impl Paths {
 
     /// The writable layer of a member, on disk (`upper` and `work` of its overlay).
     pub fn writable_layer(&self, pod: &PodName, member: &MemberName) -> PathBuf {
-        self.under("/var/lib/podunit/containers").join(pod.as_str()).join(member.as_str())
+        self.writable_layers(pod).join(member.as_str())
+    }
+
+    /// The folder of the writable layers of a pod's members.
+    pub fn writable_layers(&self, pod: &PodName) -> PathBuf {
+        self.under("/var/lib/podunit/containers").join(pod.as_str())
     }
 }
 
