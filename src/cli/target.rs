@@ -95,7 +95,7 @@ pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
 
 /// The known name that differs from `name` in the fewest letters, if that is few.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.len() / 3).max(1).min(name.len().saturating_sub(1));
+    let limit = name.len().div_ceil(3).min(name.len().saturating_sub(1));
     let near = known.map(|known| (distance(name, known), known)).min()?;
     (near.0 <= limit).then_some(near.1)
 }

@@ -6,7 +6,6 @@ use crate::model::paths::PodPaths;
 use crate::model::{Paths, Pod, PodName};
 use crate::sys::file::{lock, replace};
 use crate::sys::mount;
-use crate::sys::tree::Tree;
 use rustix::fs::{FileType, Mode};
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -120,7 +119,7 @@ pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
         .fold(Ok(()), Result::and)
 }
 
-/// Takes away everything of the pod, on disk too, after an intended stop.
+/// Takes away everything of the pod, after an intended stop.
 ///
 /// # Errors
 /// The first thing that could not be removed.
@@ -130,8 +129,11 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
         return Ok(());
     }
     let _lock = take_lock(paths)?;
-    let dir = paths.pod(name).dir().to_owned();
-    removed(&dir, remove_all(&dir)).and(remove_writable_layers(paths, name))
+    // Members clean up after themselves; a layer is left here only by one whose cleaning was cut short.
+    let left = [paths.writable_layers(name), paths.pod(name).dir().to_owned()];
+    left.into_iter()
+        .map(|path| removed(&path, remove_all(&path)))
+        .fold(Ok(()), Result::and)
 }
 
 /// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
@@ -152,20 +154,7 @@ pub fn remove_if_dead(paths: &Paths, name: &PodName) -> Result<bool, InfraError>
         at.dir(),
         mount::unmount_below(at.dir()).and_then(|()| remove_all(at.dir())),
     )?;
-    remove_writable_layers(paths, name)?;
     Ok(true)
-}
-
-/// Each member has removed its own, unless it was killed at it.
-fn remove_writable_layers(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
-    let layers = paths.writable_layers(name);
-    let (Some(parent), Some(folder)) = (layers.parent(), layers.file_name()) else {
-        return Ok(());
-    };
-    match Tree::open(parent) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        opened => removed(&layers, opened.and_then(|parent| parent.remove(folder))),
-    }
 }
 
 fn take_lock(paths: &Paths) -> Result<File, InfraError> {

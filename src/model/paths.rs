@@ -105,14 +105,14 @@ impl Paths {
         self.under("/var/lib/podunit/images")
     }
 
+    /// The writable layers of a pod's members. Made by the first member, removed after an intended stop.
+    pub fn writable_layers(&self, pod: &PodName) -> PathBuf {
+        self.under("/var/lib/podunit/containers").join(pod.as_str())
+    }
+
     /// The writable layer of a member, on disk (`upper` and `work` of its overlay).
     pub fn writable_layer(&self, pod: &PodName, member: &MemberName) -> PathBuf {
         self.writable_layers(pod).join(member.as_str())
-    }
-
-    /// The folder of the writable layers of a pod's members.
-    pub fn writable_layers(&self, pod: &PodName) -> PathBuf {
-        self.under("/var/lib/podunit/containers").join(pod.as_str())
     }
 }
 

@@ -45,6 +45,7 @@ pub fn supervise(name: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
     let plan = read(paths, &name)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
+        .max_io_events_per_tick(64)
         .enable_time()
         .build()?;
     let status =

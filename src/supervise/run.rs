@@ -183,7 +183,10 @@ impl Supervisor {
             Event::Unit(Role::Member(at), unit) => Some((*at, unit.main_pid)),
             _ => None,
         };
+        // After these the supervisor has nothing to do for long, perhaps.
+        let read_all = event == Event::Synced;
         let actions = self.machine.step(event);
+        let is_ready = actions.contains(&Action::Ready);
         if let Some((at, pid)) = member
             && let Some(attached) = &self.members[at]
         {
@@ -193,6 +196,9 @@ impl Supervisor {
         }
         for action in actions {
             self.act(action).await;
+        }
+        if read_all && !self.machine.is_starting() || is_ready {
+            crate::sys::memory::give_back();
         }
         if !self.machine.is_starting() {
             (self.probe, self.settle, self.deadline) = (None, None, None);

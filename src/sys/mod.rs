@@ -2,6 +2,7 @@
 
 pub mod descriptor;
 pub mod file;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod overlay;

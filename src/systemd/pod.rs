@@ -92,5 +92,5 @@ pub async fn state(bus: &Connection, pod: &PodName) -> zbus::Result<String> {
         .await?;
     let body = answer.body();
     let value: zbus::Variant<'_> = body.deserialize()?;
-    Ok(String::try_from(value)?)
+    String::try_from(value)
 }
