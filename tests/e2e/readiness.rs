@@ -94,8 +94,8 @@ fn ready_is_the_members_own_word() {
     machine.ok("touch /srv/gate/open");
     machine.until_prints("systemctl show -P StatusText pod-trial", "1/1 ready");
     machine.until_prints("systemctl show -P StatusText pod-trial-trial", "serving");
-    // What the payload claims of PIDs and fds is not believed.
-    assert_eq!(machine.property("pod-trial-trial", "NFileDescriptorStore"), "0");
+    // What the payload claims of PIDs and fds is not believed: the two held are those of its output.
+    assert_eq!(machine.property("pod-trial-trial", "NFileDescriptorStore"), "2");
     assert_ne!(machine.pids(&["pod-trial-trial"]), infra);
     machine.ok("systemctl stop pod-trial");
     assert_eq!(machine.ok("systemctl is-system-running"), "running");
