@@ -1,6 +1,6 @@
 //! `podunit infra`: what `pod-X-infra.service` runs.
 
-use super::output;
+use super::{FAILURE, output};
 use crate::infra::{self, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
 use crate::network;
@@ -32,7 +32,7 @@ pub enum Command {
 /// What kept it from being done.
 pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Start { pod } => start(paths, pod)?,
+        Command::Start { pod } => return start(paths, pod),
         Command::Clean { pod } => {
             let intended = std::env::var_os("SERVICE_RESULT").is_some_and(|result| result == "success");
             clean(paths, pod, if intended { infra::remove } else { infra::release })?;
@@ -41,7 +41,7 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn start(paths: &Paths, name: &PodName) -> anyhow::Result<()> {
+fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
     let settings = settings(paths)?;
     // What an earlier life left when not even its ExecStopPost= could run.
     if let Err(left) = clean(paths, name, infra::release) {
@@ -51,16 +51,18 @@ fn start(paths: &Paths, name: &PodName) -> anyhow::Result<()> {
     let started = infra::prepare(paths, name)
         .map_err(anyhow::Error::from)
         .and_then(|pod| bring_up(paths, &pod, &settings, &mut pause));
-    if let Err(error) = started {
-        if let Some(pause) = pause {
-            pause.kill();
-        }
-        if let Err(left) = clean(paths, name, infra::release) {
-            output::error(&left);
-        }
-        return Err(error);
+    let Err(error) = started else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    // Told first: systemd has been told that pause is the main process, and with its end systemd kills this one.
+    output::error(&error);
+    if let Err(left) = clean(paths, name, infra::release) {
+        output::error(&left);
     }
-    Ok(())
+    if let Some(pause) = pause {
+        pause.kill();
+    }
+    Ok(ExitCode::from(FAILURE))
 }
 
 fn bring_up(paths: &Paths, pod: &Pod, settings: &Settings, pause: &mut Option<Orphan>) -> anyhow::Result<()> {

@@ -44,7 +44,9 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints rows in columns under a heading, as `systemctl` does: two spaces between columns, none at the end.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.width()));
+        let cells = rows
+            .iter()
+            .map(|row| row.get(column).map_or(0, |cell| cell.width()));
         cells.chain([heading[column].width()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();

@@ -33,8 +33,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     clap_mangen::generate_to(Podunit::command().disable_help_subcommand(true), &man)
         .with_context(|| format!("cannot write manual pages to {}", man.display()))?;
     write(&man.join("podunit.pod.5"), &pod_page())?;
-    write(&man.join("podunit.conf.5"), include_str!("../../packaging/man/podunit.conf.5"))?;
-    write(&man.join("podunit.signals.7"), include_str!("../../packaging/man/podunit.signals.7"))?;
+    write(
+        &man.join("podunit.conf.5"),
+        include_str!("../../packaging/man/podunit.conf.5"),
+    )?;
+    write(
+        &man.join("podunit.signals.7"),
+        include_str!("../../packaging/man/podunit.signals.7"),
+    )?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut Podunit::command(), "podunit", &completions)
             .with_context(|| format!("cannot write completions to {}", completions.display()))?;
@@ -48,9 +54,11 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// podunit.pod(5): every key of the tables.
 fn pod_page() -> String {
-    ["Pod", "Container"].into_iter().fold(POD_PAGE.to_owned(), |page, section| {
-        page.replace(&format!("@KEYS {section}@"), &keys(section))
-    })
+    ["Pod", "Container"]
+        .into_iter()
+        .fold(POD_PAGE.to_owned(), |page, section| {
+            page.replace(&format!("@KEYS {section}@"), &keys(section))
+        })
 }
 
 /// The keys of a section as a list of roff paragraphs: first those that do something, then the others of Quadlet.
@@ -61,10 +69,18 @@ fn keys(section: &str) -> String {
         match key.instead {
             // Writing to a string cannot fail.
             None => drop(write!(honoured, ".TP\n.B {}=\n{}.\n", key.name, roff(key.doc))),
-            Some(instead) => drop(write!(others, ".TP\n.B {}=\n{}: {}.\n", key.name, key.verdict, roff(instead))),
+            Some(instead) => drop(write!(
+                others,
+                ".TP\n.B {}=\n{}: {}.\n",
+                key.name,
+                key.verdict,
+                roff(instead)
+            )),
         }
     }
-    format!("{honoured}.PP\nThe other keys of Quadlet:\n{others}").trim_end().to_owned()
+    format!("{honoured}.PP\nThe other keys of Quadlet:\n{others}")
+        .trim_end()
+        .to_owned()
 }
 
 /// Text as roff reads it: backslashes and leading dots are its own.

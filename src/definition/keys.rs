@@ -257,7 +257,12 @@ pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
             NoEffect(why) => ("accepted, without effect", Some(why)),
             Unsupported(why) => ("refused", Some(why)),
         };
-        DocumentedKey { name: key.name, doc: key.doc, verdict, instead }
+        DocumentedKey {
+            name: key.name,
+            doc: key.doc,
+            verdict,
+            instead,
+        }
     })
 }
 

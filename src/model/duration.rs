@@ -29,7 +29,9 @@ pub mod optional {
     /// # Errors
     /// Those of the serializer.
     pub fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-        value.map(|v| u64::try_from(v.as_micros()).unwrap_or(u64::MAX)).serialize(to)
+        value
+            .map(|v| u64::try_from(v.as_micros()).unwrap_or(u64::MAX))
+            .serialize(to)
     }
 
     /// Reads microseconds or null.

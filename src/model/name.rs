@@ -34,7 +34,10 @@ fn check(name: &str, reserved: &[&str]) -> Result<(), NameError> {
     if matches!(first, '.' | '-') {
         return Err(NameError::First(first));
     }
-    if let Some(bad) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !":-_.@".contains(*c)) {
+    if let Some(bad) = name
+        .chars()
+        .find(|c| !c.is_ascii_alphanumeric() && !":-_.@".contains(*c))
+    {
         return Err(NameError::Character(bad));
     }
     if reserved.contains(&name) {
@@ -159,7 +162,19 @@ mod tests {
 
     #[test]
     fn names_that_could_be_paths_or_options_are_refused() {
-        for bad in ["", ".", "..", "-x", "a/b", "a b", "a%b", "a\n", "ä", "a\\x2d", "definitions"] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "-x",
+            "a/b",
+            "a b",
+            "a%b",
+            "a\n",
+            "ä",
+            "a\\x2d",
+            "definitions",
+        ] {
             assert!(PodName::new(bad).is_err(), "{bad:?}");
         }
         assert!(MemberName::new("infra").is_err());

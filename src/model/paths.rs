@@ -34,8 +34,13 @@ impl Paths {
 
     /// Folders of definitions, the first wins by file name.
     pub fn definition_dirs(&self) -> [PathBuf; 4] {
-        ["/etc/podunit", "/run/podunit/definitions", "/usr/local/share/podunit", "/usr/share/podunit"]
-            .map(|dir| self.under(dir))
+        [
+            "/etc/podunit",
+            "/run/podunit/definitions",
+            "/usr/local/share/podunit",
+            "/usr/share/podunit",
+        ]
+        .map(|dir| self.under(dir))
     }
 
     /// The host's settings, the first that exists.
@@ -92,7 +97,9 @@ impl Paths {
 
     /// Everything of one running pod.
     pub fn pod(&self, pod: &PodName) -> PodPaths {
-        PodPaths { dir: self.run().join(pod.as_str()) }
+        PodPaths {
+            dir: self.run().join(pod.as_str()),
+        }
     }
 
     /// The journal's socket for messages in its native protocol (systemd-journald.service(8)).
@@ -181,7 +188,9 @@ impl PodPaths {
 
     /// Everything of one member.
     pub fn member(&self, member: &MemberName) -> MemberPaths {
-        MemberPaths { dir: self.members().join(member.as_str()) }
+        MemberPaths {
+            dir: self.members().join(member.as_str()),
+        }
     }
 }
 

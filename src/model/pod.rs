@@ -58,7 +58,11 @@ impl Pod {
     /// Names of all units of the pod but the slice: supervisor, infra, members.
     pub fn service_units(&self) -> Vec<String> {
         let mut units = vec![self.name.unit(), self.name.infra_unit()];
-        units.extend(self.members.iter().map(|member| self.name.member_unit(&member.name)));
+        units.extend(
+            self.members
+                .iter()
+                .map(|member| self.name.member_unit(&member.name)),
+        );
         units
     }
 }
@@ -80,7 +84,12 @@ pub struct Share {
 impl Default for Share {
     /// Podman's default: everything but process IDs.
     fn default() -> Self {
-        Self { net: true, ipc: true, uts: true, pid: false }
+        Self {
+            net: true,
+            ipc: true,
+            uts: true,
+            pid: false,
+        }
     }
 }
 

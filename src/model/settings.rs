@@ -78,7 +78,10 @@ impl Settings {
                     ("Network", "interface") => settings.bridge = interface(value)?,
                     ("Network", "subnet") => settings.subnet = subnet(value)?,
                     (section, key) => {
-                        return Err(SettingsError::Unknown { section: section.to_owned(), key: key.to_owned() });
+                        return Err(SettingsError::Unknown {
+                            section: section.to_owned(),
+                            key: key.to_owned(),
+                        });
                     }
                 }
             }
@@ -101,7 +104,9 @@ fn runtime(value: &str) -> Result<PathBuf, SettingsError> {
 
 fn interface(value: &str) -> Result<String, SettingsError> {
     let fits = (1..=15).contains(&value.len())
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && !value.starts_with('.');
     if !fits {
         return Err(SettingsError::Value {
@@ -139,7 +144,8 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_checked() {
-        let read = Settings::parse("[Engine]\nruntime=/usr/bin/runc\n[Network]\nsubnet=10.1.0.0/24\n").unwrap();
+        let read =
+            Settings::parse("[Engine]\nruntime=/usr/bin/runc\n[Network]\nsubnet=10.1.0.0/24\n").unwrap();
         assert_eq!(read.runtime, PathBuf::from("/usr/bin/runc"));
         assert_eq!(read.subnet, (Ipv4Addr::new(10, 1, 0, 0), 24));
         for bad in [

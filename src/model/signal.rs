@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 /// The classic signals of Linux, by number (signal(7)); x86, arm and riscv share these numbers.
 const NAMES: [&str; 32] = [
-    "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM",
-    "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF",
-    "WINCH", "IO", "PWR", "SYS",
+    "", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// The first real-time signal that the C library leaves to programs (`SIGRTMIN` in glibc and musl's numbering
@@ -79,7 +79,11 @@ impl FromStr for Signal {
             }
             let digits = offset.strip_prefix(if sign > 0 { '+' } else { '-' })?;
             let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-            let distance: i32 = if all_digits { digits.parse().ok()? } else { return None };
+            let distance: i32 = if all_digits {
+                digits.parse().ok()?
+            } else {
+                return None;
+            };
             (distance <= RTMAX - RTMIN).then_some(from + sign * distance)
         };
         let number = if let Some(offset) = name.strip_prefix("RTMIN") {
@@ -89,7 +93,11 @@ impl FromStr for Signal {
         } else if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) {
             name.parse().ok()
         } else {
-            NAMES.iter().skip(1).position(|known| *known == name).and_then(|at| i32::try_from(at + 1).ok())
+            NAMES
+                .iter()
+                .skip(1)
+                .position(|known| *known == name)
+                .and_then(|at| i32::try_from(at + 1).ok())
         };
         number.and_then(Self::from_number).ok_or_else(unknown)
     }
@@ -148,7 +156,19 @@ mod tests {
         assert_eq!("hup".parse(), Ok(Signal::HUP));
         assert_eq!("SIGRTMIN+3".parse(), Ok(Signal(37)));
         assert_eq!("RTMAX".parse(), Ok(Signal(64)));
-        for bad in ["", "SIG", "0", "65", "RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMIN+", "HUPP", "-1", "99999999999"] {
+        for bad in [
+            "",
+            "SIG",
+            "0",
+            "65",
+            "RTMIN+31",
+            "RTMIN-1",
+            "RTMAX+1",
+            "RTMIN+",
+            "HUPP",
+            "-1",
+            "99999999999",
+        ] {
             assert!(bad.parse::<Signal>().is_err(), "{bad:?}");
         }
     }

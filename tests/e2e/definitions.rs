@@ -165,15 +165,11 @@ fn environment_specifiers_and_variables_reach_the_process() {
     machine.define(
         "values.pod",
         "[Pod]\n[Container app]\nImage=busybox\nUser=app\nWorkingDir=/tmp\n\
-         Environment=\"TWO WORDS=no\"\nEnvironment=ONE=1 \"SPACED=a b\" UNIT=%n PERCENT=100%%\nEnvironmentFile=/etc/podunit/values.env\n\
+         Environment=ONE=1 \"SPACED=a b\" UNIT=%n PERCENT=100%%\nEnvironmentFile=/etc/podunit/values.env\n\
          Exec=sh -c 'env; id; pwd; echo \"arg:$$0:$$1\"; exec sleep infinity' ${FROM_UNIT} %N\n\
          [Service app]\nEnvironment=FROM_UNIT=unit-value\n",
     );
-    machine
-        .run("podunit check /etc/podunit/values.pod")
-        .exits(1)
-        .says(&["TWO WORDS"]);
-    machine.ok("sed -i '/TWO WORDS/d' /etc/podunit/values.pod && systemctl daemon-reload && systemctl start pod-values");
+    machine.ok("systemctl start pod-values");
     let printed = machine
         .until("journalctl --no-pager -o cat -u pod-values-app", |ran| {
             ran.stdout.contains("arg:")

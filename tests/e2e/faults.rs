@@ -100,7 +100,10 @@ fn stop_and_start_in_every_order() {
         return;
     };
     machine.define("my-shared-pod.pod", crate::FOUNDING);
+    // So many starts in so short a time are more than systemd allows a unit.
+    let forgive = || drop(machine.run("systemctl reset-failed 'pod-my-shared-pod*'"));
     for _ in 0..5 {
+        forgive();
         machine
             .run("systemctl start --no-block pod-my-shared-pod; systemctl stop pod-my-shared-pod")
             .exits(0);
@@ -108,7 +111,9 @@ fn stop_and_start_in_every_order() {
         machine.run("systemctl start pod-my-shared-pod; systemctl restart --no-block pod-my-shared-pod; systemctl stop pod-my-shared-pod").exits(0);
         machine.nothing_is_left();
     }
+    forgive();
     machine.ok("systemctl start pod-my-shared-pod && for i in 1 2 3; do systemctl restart pod-my-shared-pod && curl -sS --max-time 5 localhost:8080 >/dev/null || exit 1; done");
+    forgive();
     machine.ok("systemctl start pod-my-shared-pod-nginx-server && systemctl stop pod-my-shared-pod");
     machine.nothing_is_left();
     // A member alone brings its pod along.

@@ -95,7 +95,11 @@ fn stop_and_look(machine: &Machine) {
     machine
         .run("journalctl --no-pager -u 'pod-my-shared-pod*'")
         .exits(0)
-        .says(&["GET / HTTP/1.1", "the pod is ready", "Started pod-my-shared-pod.service"]);
+        .says(&[
+            "GET / HTTP/1.1",
+            "the pod is ready",
+            "Started pod-my-shared-pod.service",
+        ]);
     machine
         .run("podunit logs my-shared-pod/nginx-server")
         .exits(0)
