@@ -34,7 +34,7 @@ pub enum ReferenceError {
     /// The part behind `@`.
     #[error("`{}` is not a reference to an image: behind `@` stands sha256: and 64 lower-case hexadecimal digits", .0.escape_debug())]
     Digest(String),
-    /// More than [`NAME_MAX`] bytes.
+    /// More than `NAME_MAX` bytes.
     #[error("a reference to an image has {NAME_MAX} characters at most, tag and digest not counted")]
     TooLong,
 }

@@ -35,7 +35,7 @@ pub enum LayerError {
     /// Not a tar archive, or not a whole one.
     #[error("it cannot be read as a tar archive, it is damaged or incomplete: {}", printable(.0))]
     Archive(io::Error),
-    /// More than [`MEMBERS_MAX`].
+    /// More than `MEMBERS_MAX`.
     #[error("it has more than {MEMBERS_MAX} members")]
     TooMany,
     /// The contents are not those that the image's configuration names.
