@@ -14,6 +14,7 @@ mod machine;
 mod network;
 mod readiness;
 mod signals;
+mod supervisor;
 
 /// The founding pod, as in `examples/my-shared-pod.pod`.
 const FOUNDING: &str = include_str!("../../examples/my-shared-pod.pod");

@@ -1,13 +1,6 @@
-//! The supervisor on a real systemd, in more corners than the end-to-end tests go into. Skipped, with a line that says
-//! so, where those are.
+//! The supervisor in more corners: successors, watchdog, lost output, the D-Bus interface.
 
-#[allow(dead_code)]
-#[path = "e2e/machine.rs"]
-mod machine;
-
-use machine::Machine;
-
-const FOUNDING: &str = include_str!("../examples/my-shared-pod.pod");
+use crate::machine::Machine;
 
 /// A pod of two members that do nothing; `rest` is put behind.
 fn quiet(machine: &Machine, rest: &str) {
