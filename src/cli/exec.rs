@@ -33,12 +33,23 @@ const NOT_FOUND: u8 = 127;
 /// How long processes left in the scope may take to end when the pod stops, in microseconds.
 const STOP_TIMEOUT: u64 = 2_000_000;
 
+const EXAMPLES: &str = "\
+Examples:
+  podunit exec my-shared-pod/busybox-client ps aux
+  podunit exec -it my-shared-pod/nginx-server sh
+  podunit exec -u 0 -e TERM my-shared-pod/nginx-server nginx -t
+  podunit exec -i my-shared-pod/nginx-server sh < script
+
+Exit status: the command's own; 128 and the signal's number if a signal ended
+it; 127 if there is no such program in the container, 126 if it cannot be run,
+125 if podunit failed; 2 if the command line makes no sense.";
+
 /// Runs a command in a running member.
 ///
 /// The command runs under the pod's limits and ends with the pod at the latest. The exit status is the command's own,
-/// 128 and the signal's number if a signal ended it, 127 if there is no such program, 126 if it cannot be run, 125 if
-/// podunit failed.
+/// or one from 125 on where it has none.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Pass standard input on to the command
     #[arg(short, long)]
@@ -227,21 +238,22 @@ fn run_process(runtime: &Runtime, id: &str, process: &Process, arguments: &Argum
         .arg("--process")
         .arg(format!("/proc/self/fd/{}", description.as_raw_fd()))
         .arg(id);
-    command.stdin(match input {
-        true if stdin.is_terminal() => Stdio::inherit(),
-        true => Stdio::piped(),
-        false => Stdio::null(),
-    });
-    command.stdout(if stdout.is_terminal() {
-        Stdio::inherit()
+    // Only the runtime may hold our terminal, and only to copy between it and the one that it makes for the program:
+    // a program of the container that held it could read what is typed next.
+    let hand_on = |terminal: bool| {
+        if arguments.tty && terminal {
+            Stdio::inherit()
+        } else {
+            Stdio::piped()
+        }
+    };
+    command.stdin(if input {
+        hand_on(stdin.is_terminal())
     } else {
-        Stdio::piped()
+        Stdio::null()
     });
-    command.stderr(if stderr.is_terminal() {
-        Stdio::inherit()
-    } else {
-        Stdio::piped()
-    });
+    command.stdout(hand_on(stdout.is_terminal()));
+    command.stderr(hand_on(stderr.is_terminal()));
     let mut child = command
         .spawn()
         .with_context(|| format!("cannot run {}", runtime.name()))?;

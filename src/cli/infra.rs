@@ -88,7 +88,13 @@ fn clean(
 ) -> anyhow::Result<()> {
     // First, while the namespace is there.
     let network = network::disconnect(paths, name).err().map(anyhow::Error::from);
-    let folder = folder(paths, name).err().map(anyhow::Error::from);
+    let folder = if paths.pod(name).network().exists() {
+        // What is left of the network can be taken down only by what stands in the folder.
+        infra::release(paths, name)
+    } else {
+        folder(paths, name)
+    };
+    let folder = folder.err().map(anyhow::Error::from);
     let problems: Vec<String> = [network, folder]
         .iter()
         .flatten()

@@ -76,7 +76,9 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
             let specifiers = member.specifiers();
             let reference = specifier::expand(reference, &|c| specifiers.value(c))
                 .with_context(|| format!("Image={reference}"))?;
-            Some(Store::new(paths).find(&reference)?)
+            let store = Store::new(paths);
+            member::start::hold(member, &store.find(&reference)?)?;
+            Some(store.find(&reference)?)
         }
     };
     member::start::start(member, image.as_ref(), &runtime)?;

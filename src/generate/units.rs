@@ -4,7 +4,7 @@
 
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
-use crate::model::{Container, Directive, ImageSource, Network, Pod};
+use crate::model::{Container, Directive, ImageSource, Network, Pod, Ready};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -190,7 +190,9 @@ fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError>
 /// definition names needs no step, unless the time is so short that it would bound `ExecStopPost=` too.
 fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
     unit.token("KillMode", "mixed");
-    match member.stop_signal.filter(|_| member.stop_timeout >= STEP) {
+    // Nor for a member that speaks to systemd: it could put off systemd's limit, but not that of the step.
+    let by_systemd = member.stop_timeout >= STEP && member.ready != Ready::Notify;
+    match member.stop_signal.filter(|_| by_systemd) {
         Some(signal) => {
             unit.token("KillSignal", &signal.to_string());
             unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout));

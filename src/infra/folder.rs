@@ -5,7 +5,7 @@ use crate::compiled::{self, CompiledError};
 use crate::model::paths::PodPaths;
 use crate::model::{Paths, Pod, PodName};
 use crate::sys::file::{lock, replace};
-use crate::sys::mount;
+use crate::sys::{mount, tree};
 use rustix::fs::{FileType, Mode};
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -130,10 +130,9 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     }
     let _lock = take_lock(paths)?;
     // Members clean up after themselves; a layer is left here only by one whose cleaning was cut short.
-    let left = [paths.writable_layers(name), paths.pod(name).dir().to_owned()];
-    left.into_iter()
-        .map(|path| removed(&path, remove_all(&path)))
-        .fold(Ok(()), Result::and)
+    let layers = paths.writable_layers(name);
+    let dir = paths.pod(name).dir().to_owned();
+    removed(&layers, tree::remove(&layers)).and(removed(&dir, remove_all(&dir)))
 }
 
 /// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
@@ -147,7 +146,7 @@ pub fn remove_if_dead(paths: &Paths, name: &PodName) -> Result<bool, InfraError>
         return Ok(true);
     }
     let _lock = take_lock(paths)?;
-    if at.namespaces().exists() {
+    if at.namespaces().exists() || at.network().exists() {
         return Ok(false);
     }
     removed(

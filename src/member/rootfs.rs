@@ -3,7 +3,7 @@
 use super::{Error, Member};
 use crate::model::UnpackedImage;
 use crate::sys::overlay;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{self, Tree};
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -118,16 +118,7 @@ pub fn read_accounts(tree: &Tree) -> Result<(String, String), Error> {
 /// # Errors
 /// It cannot be removed.
 pub fn remove_writable_layer(folder: &Path) -> Result<(), Error> {
-    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
-        return Ok(());
-    };
-    match Tree::open(parent) {
-        Ok(parent) => parent
-            .remove(name)
-            .map_err(Error::file("remove the writable layer", folder)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Error::file("open", parent)(error)),
-    }
+    tree::remove(folder).map_err(Error::file("remove the writable layer", folder))
 }
 
 fn open_directory(path: &Path) -> io::Result<File> {

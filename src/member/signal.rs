@@ -87,7 +87,7 @@ pub fn read_pid(path: &Path) -> Result<Option<i32>, Error> {
 }
 
 /// The cgroup of a process in the unified hierarchy. Steps of a unit with `Delegate=` run in `.control` below it.
-fn cgroup(process: &str) -> Option<String> {
+pub(super) fn cgroup(process: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{process}/cgroup")).ok()?;
     let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     Some(path.strip_suffix("/.control").unwrap_or(path).to_owned())

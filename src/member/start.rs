@@ -11,14 +11,15 @@ use super::{
 use crate::model::{
     Container, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal, UnpackedImage,
 };
+use crate::sys::file::replace;
 use crate::sys::pidfd;
 use crate::systemd::notify;
 use rustix::fs::inotify;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
         wait_for_file(&paths.notify_socket())?;
     }
     runtime.delete(&id)?;
-    make_bundle(member, image)?;
+    make_bundle(member)?;
     rootfs::enter(member)?;
     match (&member.container.image, image) {
         (ImageSource::Rootfs(directory), _) => {
@@ -88,7 +89,11 @@ pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName, runtime: &Runt
     let pid = signal::read_pid(&paths.pod(pod).member(member).pid_file())
         .ok()
         .flatten();
-    if let Some(process) = pid.and_then(|pid| pidfd::open(pid).ok()) {
+    if let Some(pid) = pid
+        && let Ok(process) = pidfd::open(pid)
+        // Held first, looked at then: a number that an earlier life left may be anybody's.
+        && signal::cgroup("self").is_some_and(|own| signal::cgroup(&pid.to_string()) == Some(own))
+    {
         // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
         let _ = pidfd::send(process.as_fd(), Signal::KILL.number());
     }
@@ -234,8 +239,19 @@ fn explain(member: Member<'_>, error: Error) -> Error {
     }
 }
 
-/// Makes an empty bundle and says which image the member holds from now on.
-fn make_bundle(member: Member<'_>, image: Option<&UnpackedImage>) -> Result<(), Error> {
+/// Says which image the member holds from now on. Whoever removes images looks here; what was found in the store
+/// before is sure only if it is found again after this.
+///
+/// # Errors
+/// The record cannot be written.
+pub fn hold(member: Member<'_>, image: &UnpackedImage) -> Result<(), Error> {
+    let path = member.member_paths().image();
+    let text = format!("{}\n{}\n", image.digest, image.reference);
+    replace(&path, text.as_bytes(), 0o600).map_err(Error::file("write", path))
+}
+
+/// Makes an empty bundle.
+fn make_bundle(member: Member<'_>) -> Result<(), Error> {
     let paths = member.member_paths();
     let bundle = paths.bundle();
     for (path, removed) in [
@@ -252,12 +268,7 @@ fn make_bundle(member: Member<'_>, image: Option<&UnpackedImage>) -> Result<(), 
     DirBuilder::new()
         .mode(0o700)
         .create(&bundle)
-        .map_err(Error::file("make", &bundle))?;
-    if let Some(image) = image {
-        let text = format!("{}\n{}\n", image.digest, image.reference);
-        write(&paths.image(), text.as_bytes())?;
-    }
-    Ok(())
+        .map_err(Error::file("make", &bundle))
 }
 
 fn write_bundle(member: Member<'_>, spec: &Spec, image: &ImageConfig) -> Result<(), Error> {
@@ -271,14 +282,7 @@ fn write_bundle(member: Member<'_>, spec: &Spec, image: &ImageConfig) -> Result<
 }
 
 fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
-    file.and_then(|mut file| file.write_all(text))
-        .map_err(Error::file("write", path))
+    replace(path, text, 0o600).map_err(Error::file("write", path))
 }
 
 /// Waits until a file that another process makes is there.

@@ -2,6 +2,7 @@
 //! read and written under a lock, replaced as a whole.
 
 use super::{NetworkError, file, netavark};
+use crate::model::paths::PodPaths;
 use crate::model::{Paths, PodName, PortMapping};
 use crate::sys::file::{lock, replace};
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,9 @@ pub(super) fn lease(
     ports: &[PortMapping],
 ) -> Result<Ipv4Addr, NetworkError> {
     let (_lock, mut book) = open(paths)?;
-    // A pod without `ns` is gone, and so is the earlier life of this one.
-    book.retain(|name, _| name != pod && paths.pod(name).namespaces().exists());
+    // A pod that has neither `ns` nor a network to take down is gone, and so is the earlier life of this one.
+    let is_there = |at: PodPaths| at.namespaces().exists() || at.network().exists();
+    book.retain(|name, _| name != pod && is_there(paths.pod(name)));
     if let Some((port, pod, other)) = conflict(&book, ports) {
         return Err(NetworkError::PublishedByPod { port, pod, other });
     }

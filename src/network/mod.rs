@@ -128,10 +128,13 @@ pub fn connect(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<I
 /// Takes the pod off the bridge and frees its address. Does nothing for a pod that is not on it.
 ///
 /// # Errors
-/// What netavark could not take back. The address is freed all the same.
+/// What netavark could not take back. `network.json` then stays for the next try, and the pod keeps its address: rules
+/// that are left must not lead to another.
 pub fn disconnect(paths: &Paths, pod: &PodName) -> Result<(), NetworkError> {
     let torn_down = netavark::teardown(paths, pod);
-    book::free(paths, pod)?;
+    if !paths.pod(pod).network().exists() {
+        book::free(paths, pod)?;
+    }
     torn_down
 }
 

@@ -80,14 +80,7 @@ async fn pump(fifo: AsyncFd<OwnedFd>, mut pid: watch::Receiver<u32>, mut sink: S
     loop {
         tokio::select! {
             biased;
-            ready = fifo.readable() => {
-                let Ok(mut ready) = ready else { return };
-                match ready.try_io(|fifo| fill(fifo.get_ref(), &mut text)) {
-                    Ok(Ok(_)) => sink.write_lines(&mut text, writer, false).await,
-                    Ok(Err(_)) => return,
-                    Err(_) => {}
-                }
-            }
+            // First: lines must not go on under the number of a process that is gone.
             changed = pid.changed() => {
                 for _ in 0..LAST_CHUNKS {
                     match fill(fifo.get_ref(), &mut text) {
@@ -100,6 +93,18 @@ async fn pump(fifo: AsyncFd<OwnedFd>, mut pid: watch::Receiver<u32>, mut sink: S
                     return;
                 }
                 writer = *pid.borrow_and_update();
+            }
+            ready = fifo.readable() => {
+                let Ok(mut ready) = ready else { return };
+                match ready.try_io(|fifo| fill(fifo.get_ref(), &mut text)) {
+                    Ok(Ok(_)) => {
+                        sink.write_lines(&mut text, writer, false).await;
+                        // A member that prints without end takes turns with everything else.
+                        tokio::task::yield_now().await;
+                    }
+                    Ok(Err(_)) => return,
+                    Err(_) => {}
+                }
             }
         }
     }

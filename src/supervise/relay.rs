@@ -65,6 +65,7 @@ pub(super) async fn forward(
         left: BURST,
         since: Instant::now(),
     };
+    let mut forwarded = String::new();
     loop {
         let received = tokio::select! {
             ready = socket.readable() => {
@@ -80,8 +81,11 @@ pub(super) async fn forward(
             },
         };
         let Ok((text, sender)) = received else { continue };
+        // Whoever floods this socket waits for its turn behind everything else that the supervisor does.
+        tokio::task::yield_now().await;
         let message = filter(&text);
-        if message.is_empty() || !allowance.take(Instant::now()) && !matters(&message) {
+        let allowed = allowance.take(Instant::now());
+        if message.is_empty() || !allowed && (!matters(&message) || message == forwarded) {
             continue;
         }
         // The main process is the one systemd knows for sure; before it is known here, and after it has ended,
@@ -96,6 +100,7 @@ pub(super) async fn forward(
                 break;
             }
         }
+        forwarded = message;
     }
 }
 

@@ -12,6 +12,7 @@ use super::service::{self, Pod1, Request};
 use super::signals::Signals;
 use super::state::Machine;
 use crate::model::{Paths, Signal};
+use crate::sys::file::replace;
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
 use crate::systemd::manager;
@@ -272,7 +273,7 @@ impl Supervisor {
 
     fn remember(&self, life: u128) {
         let path = self.paths.pod(&self.plan.name).ready();
-        if let Err(error) = std::fs::write(&path, format!("{life:032x}\n")) {
+        if let Err(error) = replace(&path, format!("{life:032x}\n").as_bytes(), 0o600) {
             let text = format!(
                 "{}: {error}; should this supervisor die, the next may take a member's failure for a failed start",
                 path.display()

@@ -12,6 +12,8 @@
 
 mod remove;
 
+pub use remove::remove;
+
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags, chmodat, chownat,
     fchmod, fchown, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat, open, openat, openat2, statat,

@@ -7,6 +7,22 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Removes a directory by its path, as [`Tree::remove`] does. Nothing there is no error.
+///
+/// # Errors
+/// Those of [`Tree::remove`] and of opening the directory above.
+pub fn remove(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    match Tree::open(parent) {
+        Ok(parent) => parent.remove(name),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
 
 impl Tree {
     /// Removes `name` and, if it is a directory, everything in it. Follows no link, enters no other file system,
