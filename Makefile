@@ -24,7 +24,8 @@ pages       = $(built)/pages
 
 release:
 	$(CARGO) build --release --locked
-	$(built)/podunit pages $(built)/pages
+	rm -rf $(pages)
+	$(built)/podunit pages $(pages)
 
 # Installs what `make` built; it builds nothing, so that root needs no toolchain.
 install:
@@ -45,7 +46,10 @@ install:
 	install -Dm644 -t $(share)/zsh/site-functions $(pages)/completions/_podunit
 	install -Dm644 -t $(share)/fish/vendor_completions.d $(pages)/completions/podunit.fish
 
-demo: release
+# In this order: cargo cannot run before what it needs is there.
+demo:
+	CARGO=$(CARGO) tests/setup
+	$(MAKE) --no-print-directory release
 	tests/demo
 
 check:

@@ -3,6 +3,9 @@
 //! both anew.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -221,8 +224,9 @@ fn a_wrong_number_of_folders_is_refused() {
 /// A tmpfs in a mount namespace of this thread's own, gone with the process. `None` without the right to.
 fn with_tmpfs(options: &str, run: impl FnOnce(&Path) + Send + 'static) {
     use nix::mount::{MsFlags, mount};
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: mounting a tmpfs needs root");
+        skip::skipped(&test, "mounting a tmpfs needs root");
         return;
     }
     let options = options.to_owned();
@@ -230,7 +234,7 @@ fn with_tmpfs(options: &str, run: impl FnOnce(&Path) + Send + 'static) {
         let dir = tempfile::tempdir().unwrap();
         let none = None::<&str>;
         if nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).is_err() {
-            eprintln!("skipped: no new mount namespace");
+            skip::skipped(&test, "no new mount namespace");
             return;
         }
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();

@@ -10,6 +10,8 @@ mod archives;
 mod crash;
 #[path = "image/hostile.rs"]
 mod hostile;
+#[path = "common/skip.rs"]
+mod skip;
 
 use archives::{Image, Layer, gzip};
 use podunit::image::{ImageError, Store};
@@ -23,7 +25,7 @@ use tempfile::TempDir;
 fn is_root(test: &str) -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        println!("{test}: skipped, needs root");
+        skip::skipped(test, "needs root");
     }
     is_root
 }

@@ -5,6 +5,9 @@
 //! empty; everything that it starts and mounts is gone with them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -21,7 +24,7 @@ fn inside(test: &str) -> bool {
         return true;
     }
     if !nix::unistd::geteuid().is_root() {
-        println!("skipped, not root: {test}");
+        skip::skipped(test, "needs root");
         return false;
     }
     let output = Command::new("unshare")

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/skip.rs"]
+mod skip;
+
 use podunit::infra;
 use podunit::member::runtime::Runtime;
 use podunit::member::{Member, clean, rootfs, user};
@@ -22,7 +25,7 @@ const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
 fn is_root(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        println!("skipped, needs root: {test}");
+        skip::skipped(test, "needs root");
     }
     root
 }

@@ -24,10 +24,19 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The kernel drops lines of a process that writes many to its log (`printk.devkmsg`).
 const MOST_MESSAGES: usize = 8;
 
+const EXAMPLES: &str = "\
+Examples:
+  podunit generate --output /tmp/units
+  podunit generate --root /mnt/image --output units
+
+Exit status: 0 if every pod has its units, 1 if one has none, 2 if the command
+line makes no sense.";
+
 /// Write the units of all pods into a folder, for packages.
 ///
 /// Pods with errors get no units, and the exit status is 1.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Root of the tree whose definitions are read
     #[arg(long, value_name = "DIR", default_value = "/")]

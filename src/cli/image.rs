@@ -12,6 +12,14 @@ use std::process::ExitCode;
 /// Images are unpacked once and shared by all pods. Nothing is fetched from a registry: a pod whose image is not
 /// here fails to start and says so.
 #[derive(Debug, clap::Subcommand)]
+#[command(after_help = "\
+Examples:
+  podunit image load nginx.tar --name docker.io/library/nginx
+  podunit image ls
+  podunit image rm docker.io/library/nginx
+
+Exit status: 0 if what was asked was done, 1 if it could not be done, 2 if the
+command line makes no sense.")]
 pub enum Command {
     /// Load images from an OCI archive or image layout.
     ///
@@ -21,9 +29,12 @@ pub enum Command {
   podunit image load nginx.tar
   podunit image load nginx.tar --name docker.io/library/nginx:1.27
 
-An archive is made with one of:
+An archive that gives its image no name needs --name. One is made with:
   skopeo copy docker://docker.io/library/nginx oci-archive:nginx.tar:docker.io/library/nginx:latest
-  podman save --format oci-archive -o nginx.tar docker.io/library/nginx")]
+  podman save --format oci-archive -o nginx.tar docker.io/library/nginx
+
+Exit status: 0 if all images of the archive were loaded, 1 if none was, 2 if
+the command line makes no sense.")]
     Load {
         /// An OCI archive (tar, plain or compressed with gzip or zstd) or the directory of an image layout.
         file: PathBuf,
@@ -34,7 +45,10 @@ An archive is made with one of:
     /// List images.
     #[command(after_help = "Examples:
   podunit image ls
-  podunit image ls --format json")]
+  podunit image ls --format json
+
+Exit status: 0 if they were listed, 1 if the store cannot be read, 2 if the
+command line makes no sense.")]
     Ls {
         /// How to print.
         #[arg(long, value_enum, default_value_t)]
@@ -42,7 +56,10 @@ An archive is made with one of:
     },
     /// Remove images that no running pod uses.
     #[command(after_help = "Example:
-  podunit image rm docker.io/library/nginx:1.27")]
+  podunit image rm docker.io/library/nginx:1.27
+
+Exit status: 0 if all were removed, 1 if none was, because one is not there or
+in use, 2 if the command line makes no sense.")]
     Rm {
         /// Names of images as `podunit image ls` shows them, or short: `nginx` is docker.io/library/nginx:latest.
         #[arg(required = true, value_name = "REF")]

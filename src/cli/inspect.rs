@@ -10,7 +10,8 @@ use std::process::ExitCode;
 /// A pod that runs is shown as it was started, whatever its definition says now.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  podunit inspect my-shared-pod\n  podunit inspect my-shared-pod/nginx-server"
+    after_help = "Examples:\n  podunit inspect my-shared-pod\n  podunit inspect my-shared-pod/nginx-server\n\n\
+    Exit status: 0 if it was printed, 1 if there is no such pod or member, 2 if the\ncommand line makes no sense."
 )]
 pub struct Arguments {
     /// The pod, or one member of it

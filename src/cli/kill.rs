@@ -25,7 +25,8 @@ enum Whom {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podunit kill my-shared-pod -s HUP\n  podunit kill my-shared-pod/nginx-server -s WINCH\n  \
-    podunit kill my-shared-pod/busybox-client -s KILL --whom all"
+    podunit kill my-shared-pod/busybox-client -s KILL --whom all\n\n\
+    Exit status: 0 if a process was sent a signal, 1 if none was or the pod does not\nrun, 2 if the command line makes no sense."
 )]
 pub struct Arguments {
     /// The pod, or one member of it

@@ -13,7 +13,8 @@ use std::process::{Command, ExitCode};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podunit logs my-shared-pod -f\n  podunit logs my-shared-pod/nginx-server -n 20\n  \
-    podunit logs my-shared-pod --since -10min -o json"
+    podunit logs my-shared-pod --since -10min -o json\n\n\
+    Exit status: journalctl's own; 1 if there is no such pod or member, 2 if the\ncommand line makes no sense."
 )]
 pub struct Arguments {
     /// The pod, or one member of it

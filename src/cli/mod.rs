@@ -28,9 +28,26 @@ pub const FAILURE: u8 = 1;
 /// Exit status of a command line that makes no sense (clap's own).
 pub const USAGE: u8 = 2;
 
+const EXAMPLES: &str = "\
+Definitions of pods are files in /etc/podunit; podunit.pod(5) says what they
+hold. Pods are started and stopped by systemctl:
+
+Examples:
+  podunit image load nginx.tar --name docker.io/library/nginx
+  podunit check                        what is wrong
+  systemctl daemon-reload              makes the units
+  systemctl start pod-my-shared-pod    returns when ready
+  podunit ps
+  podunit logs my-shared-pod -f
+  podunit exec my-shared-pod/busybox-client ps aux
+
+Exit status: 0 if what was asked was done, 1 if it could not be done, 2 if the
+command line makes no sense. podunit status and podunit exec have more, which
+their own help lists.";
+
 /// Pods as plain systemd units.
 #[derive(Debug, Parser)]
-#[command(name = "podunit", version, disable_help_subcommand = true)]
+#[command(name = "podunit", version, disable_help_subcommand = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 /// Each pod has a line of its own, with its state in the pod's own terms (starting, ready, degraded, recovering,
 /// stopping, failed, inactive); the members below it have the state of their units.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  podunit ps\n  podunit ps --format json")]
+#[command(after_help = "Examples:\n  podunit ps\n  podunit ps --format json\n\n\
+    Exit status: 0 if all pods could be looked at (running or not), 1 if one could not,\n2 if the command line makes no sense.")]
 pub struct Arguments {
     /// How to list them
     #[arg(long, value_enum, default_value_t)]

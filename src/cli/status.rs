@@ -14,7 +14,8 @@ const NOT_RUNNING: u8 = 3;
 /// The exit status is 0 if the pod runs and 3 if it does not.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  podunit status my-shared-pod\n  podunit status pod-my-shared-pod.service --format json"
+    after_help = "Examples:\n  podunit status my-shared-pod\n  podunit status pod-my-shared-pod.service --format json\n\n\
+    Exit status: 0 if the pod runs, 3 if it does not, 1 if there is no such pod or it\ncannot be looked at, 2 if the command line makes no sense."
 )]
 pub struct Arguments {
     /// The pod

@@ -6,6 +6,7 @@
 
 mod boot;
 mod definitions;
+mod examples;
 mod faults;
 mod founding;
 mod images;
