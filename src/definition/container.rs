@@ -50,11 +50,6 @@ pub(super) fn read(
     let folder = source.parent().unwrap_or(Path::new("/"));
     port::read(settings, ports, problems);
     let (binds, tmpfs) = mounts(settings, folder, problems);
-    let signal = |key, problems: &mut Vec<Problem>| {
-        settings
-            .value(key, problems)
-            .and_then(|value| read_signal(&value.text, &value, problems))
-    };
     Container {
         name,
         source: source.to_owned(),
@@ -70,9 +65,9 @@ pub(super) fn read(
         read_only: settings.flag("ReadOnly", problems).is_some_and(|(flag, _)| flag),
         add_capabilities: capabilities(settings, "AddCapability", problems),
         drop_capabilities: capabilities(settings, "DropCapability", problems),
-        stop_signal: signal("StopSignal", problems),
+        stop_signal: sent_signal(settings, "StopSignal", problems),
         stop_timeout: stop_timeout(settings, problems),
-        reload_signal: signal("ReloadSignal", problems),
+        reload_signal: sent_signal(settings, "ReloadSignal", problems),
         signal_map: signal_map(settings, problems),
         ready: ready(settings, problems),
         labels: settings
@@ -279,6 +274,18 @@ fn read_signal(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option
         problems.push(value.error(error));
     }
     signal.ok()
+}
+
+/// A signal that systemd sends to the program. SIGKILL stops any program, but reloads none; SIGSTOP does neither.
+fn sent_signal(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> Option<Signal> {
+    let value = settings.value(key, problems)?;
+    let signal = read_signal(&value.text, &value, problems)?;
+    let is_wrong = signal.number() == SIGSTOP || signal == Signal::KILL && key == "ReloadSignal";
+    if is_wrong {
+        let problem = value.error(format!("{signal} cannot be handled by any program"));
+        problems.push(problem.help("write a signal that the program knows, such as HUP or TERM"));
+    }
+    Some(signal)
 }
 
 fn stop_timeout(settings: &Settings, problems: &mut Vec<Problem>) -> Duration {

@@ -1,10 +1,11 @@
 //! `[Unit]`, `[Service]` and `[Install]`, which systemd owns: checked, names in them resolved, passed on.
 
 use super::document::Entry;
-use super::keys;
+use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
-use crate::diagnostic::{Place, Problem};
+use super::systemd_keys;
+use crate::diagnostic::{Place, Problem, Severity};
 use crate::model::{Directive, MemberName, PodName};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use crate::unitfile::words;
@@ -29,14 +30,6 @@ const RELATIONS: [&str; 15] = [
     "StopPropagatedFrom",
     "Upholds",
     "Wants",
-];
-const INSTALL: [&str; 6] = [
-    "Alias",
-    "Also",
-    "DefaultInstance",
-    "RequiredBy",
-    "UpheldBy",
-    "WantedBy",
 ];
 /// Extensions of Quadlet for what this version does not have.
 const OTHER_KINDS: [&str; 6] = [".artifact", ".build", ".image", ".kube", ".network", ".volume"];
@@ -91,6 +84,9 @@ pub(super) fn unit(
         }
         if let Some(refusal) = refused::in_unit(entry.key()) {
             problems.push(refuse(*entry, refusal));
+        } else if let Some(problem) = unknown(*entry, "Unit", refused::in_unit) {
+            directives.extend((problem.severity == Severity::Warning).then(|| directive(*entry)));
+            problems.push(problem);
         } else if RELATIONS.contains(&entry.key()) {
             directives.push(relation(*entry, context, &mut orders, problems));
         } else {
@@ -107,9 +103,13 @@ pub(super) fn service(entries: &[Entry], owner: Owner, problems: &mut Vec<Proble
         if !is_passed_on(*entry, problems) {
             continue;
         }
-        match refused::in_service(entry.key(), owner) {
-            Some(refusal) => problems.push(refuse(*entry, refusal)),
-            None => directives.push(directive(*entry)),
+        if let Some(refusal) = refused::in_service(entry.key(), owner) {
+            problems.push(refuse(*entry, refusal));
+        } else if let Some(problem) = unknown(*entry, "Service", |key| refused::in_service(key, owner)) {
+            directives.extend((problem.severity == Severity::Warning).then(|| directive(*entry)));
+            problems.push(problem);
+        } else {
+            directives.push(directive(*entry));
         }
     }
     directives
@@ -123,7 +123,8 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
         if !INSTALL.contains(&key) {
             if !key.starts_with("X-") {
                 let message = format!("there is no key `{}` in [Install]", short(key));
-                let help = keys::nearest(key, INSTALL).map(|near| format!("did you mean {near}=?"));
+                let help =
+                    keys::nearest(key, INSTALL.iter().copied()).map(|near| format!("did you mean {near}=?"));
                 problems.push(Problem {
                     help,
                     ..Problem::error(entry.key_place(), message)
@@ -200,8 +201,46 @@ fn refuse(entry: Entry, refusal: refused::Refusal) -> Problem {
     Problem::error(entry.key_place(), message).help(refusal.instead)
 }
 
-/// Whether the key can stand in a unit file, and the value behind it. systemd's own keys are not listed here: one
-/// that it does not know it reports itself, and newer ones can be used.
+/// What is wrong with a key that systemd does not know. One that looks like a mistake is an error, since systemd would
+/// go on without it; any other may be of a newer systemd, and is passed on with a warning.
+fn unknown(
+    entry: Entry,
+    section: &str,
+    refusal: impl Fn(&str) -> Option<refused::Refusal>,
+) -> Option<Problem> {
+    let key = entry.key();
+    let table = if section == "Unit" {
+        systemd_keys::UNIT
+    } else {
+        systemd_keys::SERVICE
+    };
+    if table.contains(&key) {
+        return None;
+    }
+    let near = || {
+        let (_, near) = keys::near(key, table.iter().copied(), keys::FEW_EDITS)?;
+        Some(match refusal(near) {
+            Some(refusal) => format!("did you mean {near}=? It cannot be set: {}", refusal.instead),
+            None => format!("did you mean {near}=?"),
+        })
+    };
+    let place = entry.key_place();
+    Some(
+        match keys::help_for_misplaced(&format!("[{section}]"), key).or_else(near) {
+            Some(help) => {
+                let message = format!("there is no key `{}` in [{section}]", short(key));
+                Problem::error(place, message).help(help)
+            }
+            None => {
+                let key = short(key);
+                let message = format!("systemd 257 does not know {key}= in [{section}], and would ignore it");
+                Problem::warning(place, message).help(keys::REMOVE)
+            }
+        },
+    )
+}
+
+/// Whether the key can stand in a unit file, and the value behind it.
 fn is_passed_on(entry: Entry, problems: &mut Vec<Problem>) -> bool {
     let key = entry.key();
     if key.starts_with("X-") {

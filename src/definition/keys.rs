@@ -2,8 +2,10 @@
 //!
 //! The names and the read rules are Quadlet's (podman-systemd.unit(5)), so that its files can be used as they are.
 
+use super::refused::{self, Owner, Refusal};
+use super::systemd_keys;
 use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
-use Status::{Honoured, NoEffect, Unsupported};
+use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
 
 /// How the assignments of a key become values. Where nothing else is said, an empty assignment clears what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(super) enum Status {
     NoEffect(&'static str),
     /// An error, with what to write instead.
     Unsupported(&'static str),
+    /// An error: the section in which it belongs and why, and what to write.
+    Elsewhere(&'static str, &'static str),
 }
 
 /// One key of a section.
@@ -67,7 +71,7 @@ const NO_USERNS: &str = "this version makes no user namespaces; leave the key ou
 const NO_DNS: &str = "members use the resolver of the host in this version; leave the key out";
 const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
 const NO_LABELS: &str = "this version sets no SELinux label; leave the key out";
-const POD_NETWORK: &str = "the members share the network of the pod; write the key in [Pod]";
+const POD_NETWORK: &str = "write Network= in [Pod]";
 
 /// Keys of `[Pod]`.
 #[rustfmt::skip]
@@ -96,12 +100,12 @@ pub(super) const POD: &[Key] = &[
     key("ServiceName", Single, Unsupported("units are named after the file; write Alias= in [Install]"), "Name of the unit"),
     key("Share", Words, Honoured, "Namespaces that the members share: net ipc uts pid, or none"),
     key("ShmSize", Single, Honoured, "Size of /dev/shm"),
-    key("StopTimeout", Single, Unsupported("write StopTimeout= in each [Container …]"), "From the stop signal to SIGKILL"),
+    key("StopTimeout", Single, Elsewhere("[Container …]: each container has its own", "write StopTimeout= in each [Container …]"), "From the stop signal to SIGKILL"),
     key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("Volume", All, Unsupported("write Volume= in each [Container …]"), "Files of the host in the members"),
+    key("Volume", All, Elsewhere("[Container …]: each container has mounts of its own", "write Volume= in each [Container …]"), "Files of the host in the members"),
 ];
 
 /// Keys of `[Container]` and `[Container NAME]`.
@@ -144,7 +148,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("HealthStartupSuccess", Single, Unsupported(NO_HEALTH), "Health check"),
     key("HealthStartupTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
     key("HealthTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HostName", Single, Unsupported("write HostName= in [Pod]"), "Host name"),
+    key("HostName", Single, Elsewhere("[Pod]: its members have one host name", "write HostName= in [Pod]"), "Host name"),
     key("HttpProxy", Bool, Unsupported("name the variables: Environment=http_proxy https_proxy"), "Proxy variables of the host"),
     key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
     key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
@@ -155,7 +159,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Mask", Args, Unsupported("mount a file or a tmpfs over the path: Volume=, Tmpfs="), "Hidden paths"),
     key("Memory", Single, Unsupported("write MemoryMax= in the [Service …] of the container"), "Memory limit"),
     key("Mount", Args, Unsupported("write Volume= or Tmpfs="), "Mounts"),
-    key("Network", All, Unsupported(POD_NETWORK), "Network"),
+    key("Network", All, Elsewhere("[Pod]: its members share one network", POD_NETWORK), "Network"),
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
     key("NoNewPrivileges", Bool, Honoured, "Always true: no program can gain privileges"),
     key("Notify", Single, Honoured, "Whether the program says when it is ready (sd_notify(3))"),
@@ -184,7 +188,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("SecurityLabelNested", Bool, Unsupported(NO_LABELS), "SELinux"),
     key("SecurityLabelType", Single, Unsupported(NO_LABELS), "SELinux"),
     key("ServiceName", Single, Unsupported("units are named after pod and container; write Alias= in [Install]"), "Name of the unit"),
-    key("ShmSize", Single, Unsupported("write ShmSize= in [Pod]"), "Size of /dev/shm"),
+    key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
     key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
     key("StopSignal", Single, Honoured, "Signal that stops"),
@@ -212,27 +216,14 @@ pub(super) const QUADLET: &[Key] = &[key(
     "Accepted; podunit adds no dependency on the network being online",
 )];
 
-/// Keys that are systemd's and often land in the wrong section: (key, section).
-const SYSTEMD: &[(&str, &str)] = &[
-    ("After", "Unit"),
-    ("Before", "Unit"),
-    ("BindsTo", "Unit"),
-    ("Description", "Unit"),
-    ("Documentation", "Unit"),
-    ("PartOf", "Unit"),
-    ("Requires", "Unit"),
-    ("Wants", "Unit"),
-    ("CPUQuota", "Service"),
-    ("CPUWeight", "Service"),
-    ("LimitNOFILE", "Service"),
-    ("MemoryHigh", "Service"),
-    ("MemoryMax", "Service"),
-    ("Restart", "Service"),
-    ("RestartSec", "Service"),
-    ("TasksMax", "Service"),
-    ("TimeoutStartSec", "Service"),
-    ("RequiredBy", "Install"),
-    ("WantedBy", "Install"),
+/// Keys of `[Install]`.
+pub(super) const INSTALL: &[&str] = &[
+    "Alias",
+    "Also",
+    "DefaultInstance",
+    "RequiredBy",
+    "UpheldBy",
+    "WantedBy",
 ];
 
 /// A key as the manual shows it.
@@ -255,7 +246,7 @@ pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
         let (verdict, instead) = match key.status {
             Honoured => ("honoured", None),
             NoEffect(why) => ("accepted, without effect", Some(why)),
-            Unsupported(why) => ("refused", Some(why)),
+            Unsupported(why) | Elsewhere(_, why) => ("refused", Some(why)),
         };
         DocumentedKey {
             name: key.name,
@@ -271,39 +262,151 @@ pub(super) fn find<'t>(table: &'t [Key], name: &str) -> Option<&'t Key> {
     table.iter().find(|key| key.name == name)
 }
 
-/// What to do about a key that is not in `table`.
-pub(super) fn help_for_unknown(table: &[Key], name: &str) -> String {
-    if let Some(near) = nearest(name, table.iter().map(|key| key.name)) {
-        let doc = find(table, near).map_or("", |key| key.doc);
-        return format!("did you mean {near}= ({doc})?");
+/// What to do about a key that is not in `table`, whose section a user writes as `section`.
+pub(super) fn help_for_unknown(table: &[Key], section: &str, name: &str) -> String {
+    if let Some(help) = help_for_misplaced(section, name) {
+        return help;
     }
-    if let Some((_, section)) = SYSTEMD.iter().find(|(key, _)| *key == name) {
-        return format!("{name}= belongs in [{section}]");
-    }
-    for (section, other) in [("Pod", POD), ("Container …", CONTAINER)] {
-        if find(other, name).is_some() {
-            return format!("{name}= belongs in [{section}]");
+    let own = near(name, table.iter().map(|key| key.name), MOST_EDITS);
+    let theirs = near(name, passed_on(section), FEW_EDITS);
+    match (own, theirs) {
+        // At the same distance, what is at home in this section was meant.
+        (Some((edits, key)), other) if other.is_none_or(|(more, _)| edits <= more) => {
+            did_you_mean(table, key)
         }
+        (_, Some((_, key))) => {
+            let home = systemd_section(section, key).unwrap_or_default();
+            format!("did you mean {key}=, which belongs in {home}?")
+        }
+        _ => REMOVE.to_owned(),
     }
-    "remove it, or begin its name with X- to keep it as a note".to_owned()
 }
+
+/// What to do about a key that no section knows.
+pub(super) const REMOVE: &str = "remove it, or begin its name with X- to keep it as a note";
+
+/// What to do about a key that another section has, seen from `section`.
+pub(super) fn help_for_misplaced(section: &str, name: &str) -> Option<String> {
+    let tables = [("Pod", POD), ("Container …", CONTAINER)];
+    let mut found = tables
+        .iter()
+        .filter_map(|(other, table)| Some((other, find(table, name)?.status)));
+    if let Some((other, _)) = found.clone().find(|(_, status)| *status == Honoured) {
+        return Some(format!("{name}= belongs in [{other}]"));
+    }
+    if let Some(home) = systemd_section(section, name) {
+        return Some(match refusal(section, name) {
+            Some(refusal) => refusal.instead.to_owned(),
+            None => format!("{name}= belongs in {home}"),
+        });
+    }
+    let (other, status) = found.next()?;
+    Some(match status {
+        Unsupported(instead) | Elsewhere(_, instead) => {
+            format!("{name}= belongs in [{other}], and is not supported there: {instead}")
+        }
+        _ => format!("{name}= belongs in [{other}]"),
+    })
+}
+
+fn did_you_mean(table: &[Key], name: &str) -> String {
+    match find(table, name).map(|key| (key.status, key.doc)) {
+        Some((Unsupported(instead), _)) => {
+            format!("did you mean {name}=? It is not supported by this version: {instead}")
+        }
+        Some((Elsewhere(home, _), _)) => {
+            let section = home.split(':').next().unwrap_or_default();
+            format!("did you mean {name}=, which belongs in {section}?")
+        }
+        Some((_, doc)) => format!("did you mean {name}= ({doc})?"),
+        None => format!("did you mean {name}=?"),
+    }
+}
+
+/// The section of systemd's in which a key stands that is about the same thing as `section`.
+fn systemd_section(section: &str, key: &str) -> Option<String> {
+    let kind = if systemd_keys::UNIT.contains(&key) {
+        "Unit"
+    } else if systemd_keys::SERVICE.contains(&key) {
+        "Service"
+    } else if INSTALL.contains(&key) {
+        return Some("[Install]".to_owned());
+    } else {
+        return None;
+    };
+    // `[Container web]` goes with `[Service web]`.
+    let name = section.strip_prefix("[Container ");
+    Some(name.map_or_else(|| format!("[{kind}]"), |name| format!("[{kind} {name}")))
+}
+
+/// Keys of systemd's that can be set.
+fn passed_on(section: &str) -> impl Iterator<Item = &'static str> {
+    let all = systemd_keys::UNIT
+        .iter()
+        .chain(systemd_keys::SERVICE)
+        .chain(INSTALL);
+    all.copied().filter(move |key| refusal(section, key).is_none())
+}
+
+/// Why systemd's key cannot be set where it belongs.
+fn refusal(section: &str, key: &str) -> Option<Refusal> {
+    if systemd_keys::UNIT.contains(&key) {
+        return refused::in_unit(key);
+    }
+    let owner = if section == "[Pod]" {
+        Owner::Pod
+    } else {
+        Owner::Member
+    };
+    refused::in_service(key, owner)
+}
+
+/// Edits that a typing error may have.
+const MOST_EDITS: usize = 3;
+/// Edits that a typing error in one of many names may have: more of them lead to a name that was never meant, such as
+/// from a key of a newer systemd to an old one.
+pub(super) const FEW_EDITS: usize = 2;
 
 /// The candidate that was most likely meant, if one is near enough.
 pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    near(name, candidates, MOST_EDITS).map(|(_, candidate)| candidate)
+}
+
+/// The nearest candidate that is at most so many edits away, and how many.
+pub(super) fn near<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+    most: usize,
+) -> Option<(usize, &'c str)> {
     // Neither a long name nor thousands of candidates are typing errors to ponder.
     if name.len() > 100 {
         return None;
     }
-    let limit = 1 + name.len() / 4;
+    let most = most.min(1 + name.len() / 4);
+    let length = name.chars().count();
+    let own = characters(name);
     let candidates = candidates
         .into_iter()
-        .take(200)
-        .filter(|candidate| candidate.len() <= name.len() + limit);
+        .take(500)
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
+        // Cheap, and leaves few to measure: each character that only one of them has is an edit.
+        .filter(|candidate| lacking(own, characters(candidate)) <= most);
     let distances = candidates.map(|candidate| (distance(name, candidate), candidate));
     // Texts that have no character in common are not near, however short.
-    let near =
-        distances.filter(|(distance, _)| *distance <= limit.min(3) && *distance < name.chars().count());
-    near.min().map(|(_, candidate)| candidate)
+    distances
+        .filter(|(distance, _)| *distance <= most && *distance < length)
+        .min()
+}
+
+/// The characters of a text as a set, case aside; some share a bit.
+fn characters(text: &str) -> u64 {
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.fold(0, |set, c| set | 1 << (u32::from(c) % 64))
+}
+
+/// How many characters one set has and the other lacks, whichever lacks more.
+fn lacking(a: u64, b: u64) -> usize {
+    (a & !b).count_ones().max((b & !a).count_ones()) as usize
 }
 
 /// Edits that lead from one text to the other (insert, remove, replace, swap neighbours), case aside.
@@ -363,10 +466,24 @@ mod tests {
             );
         }
         assert_eq!(
-            help_for_unknown(CONTAINER, "Restart"),
-            "Restart= belongs in [Service]"
+            help_for_unknown(POD, "[Pod]", "Restart"),
+            "write it in the [Service …] of the containers"
         );
-        assert_eq!(help_for_unknown(CONTAINER, "Share"), "Share= belongs in [Pod]");
+        for (typed, help) in [
+            ("Restart", "Restart= belongs in [Service a]"),
+            ("MemoryMax", "MemoryMax= belongs in [Service a]"),
+            ("WantedBy", "WantedBy= belongs in [Install]"),
+            ("Restrat", "did you mean Restart=, which belongs in [Service a]?"),
+            ("Share", "Share= belongs in [Pod]"),
+            ("HostNam", "did you mean HostName=, which belongs in [Pod]?"),
+        ] {
+            assert_eq!(help_for_unknown(CONTAINER, "[Container a]", typed), help);
+        }
+        let refused = help_for_unknown(CONTAINER, "[Container a]", "Secrt");
+        assert!(
+            refused.starts_with("did you mean Secret=? It is not supported"),
+            "{refused}"
+        );
         assert_eq!(distance("abcd", "abdc"), 1);
     }
 }

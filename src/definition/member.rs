@@ -57,14 +57,31 @@ pub(super) fn without_container(
             }
             (None, near) => {
                 let message = format!("the pod has no container called `{}`", short(name));
-                let help = near.map(|near| format!("did you mean `{near}`?"));
-                Problem {
-                    help,
-                    ..Problem::error(header.place(), message)
-                }
+                let help = near.map_or_else(|| list(names), |near| format!("did you mean `{near}`?"));
+                Problem::error(header.place(), message).help(help)
             }
         };
         problems.push(problem);
+    }
+}
+
+/// The containers that a pod has, in words.
+fn list(names: &[&str]) -> String {
+    const MOST: usize = 10;
+    let shown: Vec<String> = names
+        .iter()
+        .take(MOST)
+        .map(|name| format!("`{}`", short(name)))
+        .collect();
+    match names.len() {
+        0 => "add [Container NAME], or remove this section".to_owned(),
+        1 => format!("the container of this pod is {}", shown.join(", ")),
+        all if all > MOST => format!(
+            "the containers of this pod are {} and {} more",
+            shown.join(", "),
+            all - MOST
+        ),
+        _ => format!("the containers of this pod are {}", shown.join(", ")),
     }
 }
 

@@ -21,6 +21,7 @@ mod resolve;
 mod search;
 mod section;
 mod share;
+mod systemd_keys;
 
 pub use keys::documented_keys;
 
@@ -217,6 +218,7 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Found) {
         }
     }
     resolve::units_differ(&mut outcomes);
+    resolve::no_circles_of_pods(&mut outcomes);
     let problems = std::mem::take(&mut found.problems);
     (outcomes, Found { problems, ..found })
 }

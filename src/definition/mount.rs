@@ -51,6 +51,11 @@ pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) ->
         return None;
     };
     let Some(source) = host_path(source, folder) else {
+        if source.contains('/') {
+            let problem = value.error(format!("the source `{source}` is a relative path"));
+            problems.push(problem.help(format!("write ./{source}, or an absolute path")));
+            return None;
+        }
         let problem = value.error(format!(
             "`{source}` is no path: named volumes are not supported by this version"
         ));
@@ -109,9 +114,44 @@ pub(super) fn tmpfs(value: &Value, problems: &mut Vec<Problem>) -> Option<Tmpfs>
                     .error(format!("`{option}` is no option of a tmpfs here"))
                     .help(help),
             );
+        } else if let Some(help) = option.split_once('=').and_then(wrong_tmpfs_value) {
+            problems.push(
+                value
+                    .error(format!("the value of `{option}` cannot be used"))
+                    .help(help),
+            );
         }
     }
     Some(Tmpfs { target, options })
+}
+
+/// What to write instead of a value that the kernel would refuse when the tmpfs is mounted (tmpfs(5)).
+fn wrong_tmpfs_value((name, value): (&str, &str)) -> Option<&'static str> {
+    let value = value.replace("%%", "%");
+    // What a specifier stands for is not known here.
+    if value.trim_end_matches('%').contains('%') {
+        return None;
+    }
+    let is_number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
+    let is_count = |text: &str| is_number(text.strip_suffix(['k', 'm', 'g', 'K', 'M', 'G']).unwrap_or(text));
+    let is_mode = || {
+        value.bytes().all(|byte| byte.is_ascii_digit())
+            && u32::from_str_radix(&value, 8).is_ok_and(|mode| mode <= 0o7777)
+    };
+    // The last number stands for no user and no group.
+    let is_id = || is_number(&value) && value.parse::<u32>().is_ok_and(|id| id < u32::MAX);
+    let (fits, help) = match name {
+        "size" => (
+            is_count(&value) || value.strip_suffix('%').is_some_and(is_number),
+            "write bytes, a size such as 64m or 1g, or a share of memory such as 10%%",
+        ),
+        "nr_blocks" | "nr_inodes" => (is_count(&value), "write a number, such as 1000 or 10k"),
+        "mode" => (is_mode(), "write an octal number such as 1777"),
+        "uid" | "gid" => (is_id(), "write a number such as 1000"),
+        _ => return None,
+    };
+    (!fits).then_some(help)
 }
 
 /// A path of the host: absolute, beginning with a specifier, or relative to `folder` if it begins with a dot.
@@ -176,6 +216,42 @@ mod tests {
         assert_eq!(of("%h/a").as_deref(), Some("%h/a"));
         for named in ["data", "data.volume", "", ".hidden", "..."] {
             assert_eq!(of(named), None, "{named}");
+        }
+    }
+
+    #[test]
+    fn tmpfs_values() {
+        for fine in [
+            "size=64m",
+            "size=1",
+            "size=50%",
+            "size=50%%",
+            "nr_inodes=10k",
+            "mode=1777",
+            "uid=0",
+            "gid=%G",
+        ] {
+            assert_eq!(fine.split_once('=').and_then(wrong_tmpfs_value), None, "{fine}");
+        }
+        let wrong = [
+            "size=much",
+            "size=m",
+            "size=%",
+            "size=-1",
+            "size=1x",
+            "nr_inodes=5%",
+            "mode=rwx",
+            "mode=8",
+            "mode=77777",
+            "uid=root",
+            "uid=4294967295",
+            "gid=+1",
+        ];
+        for wrong in wrong {
+            assert!(
+                wrong.split_once('=').and_then(wrong_tmpfs_value).is_some(),
+                "{wrong}"
+            );
         }
     }
 

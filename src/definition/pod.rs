@@ -313,5 +313,5 @@ fn relate(
         units.service = directive::service(&member.service, Owner::Member, problems);
         units.install = directive::install(&member.install, problems);
     }
-    resolve::no_circles(&orders, problems);
+    resolve::no_circles("containers", &orders, problems);
 }

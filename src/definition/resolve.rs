@@ -38,8 +38,8 @@ pub(super) fn unit_names_fit(pod: &PodName, members: &[Member], problems: &mut V
     }
 }
 
-/// Looks for members that wait for each other, and draws each circle once.
-pub(super) fn no_circles(orders: &[Order], problems: &mut Vec<Problem>) {
+/// Looks for members or pods that wait for each other, and draws each circle once; `what` they are is for messages.
+pub(super) fn no_circles(what: &str, orders: &[Order], problems: &mut Vec<Problem>) {
     let mut waits: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();
     let mut waiters: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     // For how many others each one waits still.
@@ -85,16 +85,16 @@ pub(super) fn no_circles(orders: &[Order], problems: &mut Vec<Problem>) {
             at = &next.first;
         }
         let circle = &path[seen[at]..];
-        problems.push(draw(circle));
+        problems.push(draw(what, circle));
         free.extend(circle.iter().map(|order| order.then.as_str()));
     }
 }
 
-fn draw(circle: &[&Order]) -> Problem {
+fn draw(what: &str, circle: &[&Order]) -> Problem {
     let mut names: Vec<&str> = circle.iter().map(|order| order.then.as_str()).collect();
     names.extend(circle.last().map(|order| order.first.as_str()));
     let message = format!(
-        "these containers wait for each other in a circle: {}",
+        "these {what} wait for each other in a circle: {}",
         names.join(" → ")
     );
     let place = circle.first().map(|order| order.place.clone());
@@ -183,6 +183,50 @@ pub(super) fn units_differ(outcomes: &mut [Outcome]) {
     }
 }
 
+/// Looks for whole pods that wait for each other. The first pod of a circle by name is broken, which leaves the others
+/// as they are: without it they wait for nobody who waits for them.
+pub(super) fn no_circles_of_pods(outcomes: &mut [Outcome]) {
+    let units: BTreeMap<String, String> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.pod())
+        .map(|pod| (pod.name.unit(), pod.name.to_string()))
+        .collect();
+    let pods = outcomes.iter().filter_map(|outcome| outcome.pod());
+    let orders: Vec<Order> = pods.flat_map(|pod| orders_of(pod, &units)).collect();
+    let mut problems = Vec::new();
+    no_circles("pods", &orders, &mut problems);
+    for problem in problems {
+        let first = outcomes
+            .iter_mut()
+            .find(|outcome| outcome.pod().is_some_and(|pod| pod.source == problem.place.path));
+        if let Some(outcome) = first {
+            outcome.fail(problem);
+        }
+    }
+}
+
+/// The orders between a pod and others that its `[Unit]` asks for; `units` are the pods by their units.
+fn orders_of(pod: &Pod, units: &BTreeMap<String, String>) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for line in &pod.units.unit {
+        let others = line
+            .value
+            .split_ascii_whitespace()
+            .filter_map(|unit| units.get(unit));
+        for other in others {
+            let (own, other) = (pod.name.to_string(), other.clone());
+            let (first, then) = match line.key.as_str() {
+                "After" => (other, own),
+                "Before" => (own, other),
+                _ => continue,
+            };
+            let place = Place::file(&pod.source);
+            orders.push(Order { first, then, place });
+        }
+    }
+    orders
+}
+
 /// Names of all units of a pod, aliases too.
 fn units_of(pod: &Pod) -> Vec<String> {
     let installs = pod
@@ -209,7 +253,7 @@ mod tests {
         };
         let orders: Vec<Order> = orders.iter().map(order).collect();
         let mut problems = Vec::new();
-        no_circles(&orders, &mut problems);
+        no_circles("containers", &orders, &mut problems);
         let drawn = |problem: Problem| problem.message.rsplit(": ").next().unwrap().to_owned();
         problems.into_iter().map(drawn).collect()
     }

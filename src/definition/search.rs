@@ -210,7 +210,7 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
             };
             return Err(wrong(
                 format!("this is {kind}; a definition is a regular file"),
-                Some("remove it"),
+                Some("move it away, or put a file in its place"),
             ));
         }
     }

@@ -81,11 +81,15 @@ impl<'a> Settings<'a> {
                     let message = format!("{name}= is not supported by this version of podunit");
                     problems.push(Problem::error(place, message).help(instead));
                 }
+                Some(Status::Elsewhere(home, instead)) => {
+                    let message = format!("{name}= belongs in {home}");
+                    problems.push(Problem::error(place, message).help(instead));
+                }
                 // A note to oneself, as in systemd.
                 None if name.starts_with("X-") => {}
                 None => {
                     let message = format!("there is no key `{}` in {}", short(name), self.section);
-                    let help = keys::help_for_unknown(self.table, name);
+                    let help = keys::help_for_unknown(self.table, &self.section, name);
                     problems.push(Problem::error(place, message).help(help));
                 }
             }
@@ -166,6 +170,9 @@ impl<'a> Settings<'a> {
             };
             if key.is_empty() {
                 problems.push(word.error("there is no name before `=`").help("write NAME=value"));
+            } else if name == "Environment" && key.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                let problem = word.error("the name of a variable has neither blanks nor control characters");
+                problems.push(problem.help("write NAME=value"));
             } else if let Some(at) = known.get(key) {
                 pairs[*at].1 = value;
             } else {
