@@ -1,4 +1,5 @@
-//! The supervisor of one pod. Thin on purpose: no TLS, no tar, no YAML in a long-lived root process.
+//! The supervisor of one pod. Thin on purpose: it is root for as long as the pod lives, so what reads
+//! images, archives and command lines is not in it.
 
 use podunit::model::Paths;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! What a command works on: `POD` or `POD/MEMBER`, as people write it.
 
 use crate::compiled::{self, CompiledError};
+use crate::diagnostic::nearest::nearest;
 use crate::model::{MemberName, Paths, Pod, PodName};
 use anyhow::{Context, anyhow, bail};
 use std::collections::BTreeSet;
@@ -93,28 +94,6 @@ pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
     generated.chain(running).collect()
 }
 
-/// The known name that differs from `name` in the fewest letters, if that is few.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = name.len().div_ceil(3).min(name.len().saturating_sub(1));
-    let near = known.map(|known| (distance(name, known), known)).min()?;
-    (near.0 <= limit).then_some(near.1)
-}
-
-/// How many letters must be put in, taken out or replaced to make `a` into `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// Connects to the system bus and runs `talk` with it.
 ///
 /// # Errors
@@ -163,16 +142,6 @@ pub fn explain(pod: &PodName, error: zbus::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn typing_errors_are_near() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        let known = ["web", "my-shared-pod"];
-        assert_eq!(nearest("my-sharedpod", known.into_iter()), Some("my-shared-pod"));
-        assert_eq!(nearest("wbe", known.into_iter()), None);
-        assert_eq!(nearest("we", known.into_iter()), Some("web"));
-        assert_eq!(nearest("other", known.into_iter()), None);
-    }
 
     #[test]
     fn pods_are_listed_where_they_are_compiled_or_run() {

@@ -249,7 +249,7 @@ fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> 
         let upper = value.text.to_ascii_uppercase();
         let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
         if !CAPABILITIES.split(' ').any(|known| known == bare) {
-            let near = super::keys::nearest(bare, CAPABILITIES.split(' '));
+            let near = crate::diagnostic::nearest::nearest(bare, CAPABILITIES.split(' '));
             let help = near.map_or("see capabilities(7)".to_owned(), |near| {
                 format!("did you mean CAP_{near}?")
             });

@@ -5,6 +5,7 @@ use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
 use super::systemd_keys;
+use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Severity};
 use crate::model::{Directive, MemberName, PodName};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
@@ -123,8 +124,8 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
         if !INSTALL.contains(&key) {
             if !key.starts_with("X-") {
                 let message = format!("there is no key `{}` in [Install]", short(key));
-                let help =
-                    keys::nearest(key, INSTALL.iter().copied()).map(|near| format!("did you mean {near}=?"));
+                let help = nearest::nearest(key, INSTALL.iter().copied())
+                    .map(|near| format!("did you mean {near}=?"));
                 problems.push(Problem {
                     help,
                     ..Problem::error(entry.key_place(), message)
@@ -218,7 +219,7 @@ fn unknown(
         return None;
     }
     let near = || {
-        let (_, near) = keys::near(key, table.iter().copied(), keys::FEW_EDITS)?;
+        let (_, near) = nearest::near(key, table.iter().copied(), nearest::FEW_EDITS)?;
         Some(match refusal(near) {
             Some(refusal) => format!("did you mean {near}=? It cannot be set: {}", refusal.instead),
             None => format!("did you mean {near}=?"),
@@ -337,7 +338,7 @@ impl<'c> Context<'c> {
             return match pod.zip(MemberName::new(base).ok()) {
                 Some((pod, member)) => Ok(pod.member_unit(&member)),
                 None => {
-                    let help = meant(keys::nearest(base, members()), ".container").unwrap_or_else(|| {
+                    let help = meant(nearest::nearest(base, members()), ".container").unwrap_or_else(|| {
                         "a member of another pod is named by its unit, pod-POD-NAME.service".to_owned()
                     });
                     Err(("there is no such container".to_owned(), Some(help)))
@@ -346,7 +347,7 @@ impl<'c> Context<'c> {
         }
         if let Some(base) = word.strip_suffix(".pod") {
             let pod = PodName::new(base).ok().filter(|_| self.known.pods.contains(base));
-            let near = || keys::nearest(base, self.known.pods.iter().map(String::as_str));
+            let near = || nearest::nearest(base, self.known.pods.iter().map(String::as_str));
             return pod
                 .map(|pod| pod.unit())
                 .ok_or_else(|| ("there is no such pod".to_owned(), meant(near(), ".pod")));
@@ -361,7 +362,7 @@ impl<'c> Context<'c> {
         if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
             return Ok(word.to_owned());
         }
-        let help = meant(keys::nearest(word, members()), "").unwrap_or_else(|| {
+        let help = meant(nearest::nearest(word, members()), "").unwrap_or_else(|| {
             "write a member of this pod, or a unit such as network-online.target".to_owned()
         });
         Err((

@@ -1,9 +1,9 @@
 //! Headers of sections: which can stand in which file, and which member they are about.
 
 use super::document::{Definition, Header, Kind};
-use super::keys;
 use super::section::short;
 use crate::diagnostic::Problem;
+use crate::diagnostic::nearest;
 
 /// What a section is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
             "remove it, or begin its name with X- to keep it as a note".to_owned(),
         ),
         (word, _) => {
-            let near = keys::nearest(
+            let near = nearest::nearest(
                 word,
                 ["Pod", "Container", "Unit", "Service", "Install", "Quadlet"],
             );

@@ -4,6 +4,7 @@
 
 use super::refused::{self, Owner, Refusal};
 use super::systemd_keys;
+use crate::diagnostic::nearest;
 use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
 use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
 
@@ -267,8 +268,8 @@ pub(super) fn help_for_unknown(table: &[Key], section: &str, name: &str) -> Stri
     if let Some(help) = help_for_misplaced(section, name) {
         return help;
     }
-    let own = near(name, table.iter().map(|key| key.name), MOST_EDITS);
-    let theirs = near(name, passed_on(section), FEW_EDITS);
+    let own = nearest::near(name, table.iter().map(|key| key.name), nearest::MOST_EDITS);
+    let theirs = nearest::near(name, passed_on(section), nearest::FEW_EDITS);
     match (own, theirs) {
         // At the same distance, what is at home in this section was meant.
         (Some((edits, key)), other) if other.is_none_or(|(more, _)| edits <= more) => {
@@ -361,74 +362,6 @@ fn refusal(section: &str, key: &str) -> Option<Refusal> {
     refused::in_service(key, owner)
 }
 
-/// Edits that a typing error may have.
-const MOST_EDITS: usize = 3;
-/// Edits that a typing error in one of many names may have: more of them lead to a name that was never meant, such as
-/// from a key of a newer systemd to an old one.
-pub(super) const FEW_EDITS: usize = 2;
-
-/// The candidate that was most likely meant, if one is near enough.
-pub(super) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    near(name, candidates, MOST_EDITS).map(|(_, candidate)| candidate)
-}
-
-/// The nearest candidate that is at most so many edits away, and how many.
-pub(super) fn near<'c>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-    most: usize,
-) -> Option<(usize, &'c str)> {
-    // Neither a long name nor thousands of candidates are typing errors to ponder.
-    if name.len() > 100 {
-        return None;
-    }
-    let most = most.min(1 + name.len() / 4);
-    let length = name.chars().count();
-    let own = characters(name);
-    let candidates = candidates
-        .into_iter()
-        .take(500)
-        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
-        // Cheap, and leaves few to measure: each character that only one of them has is an edit.
-        .filter(|candidate| lacking(own, characters(candidate)) <= most);
-    let distances = candidates.map(|candidate| (distance(name, candidate), candidate));
-    // Texts that have no character in common are not near, however short.
-    distances
-        .filter(|(distance, _)| *distance <= most && *distance < length)
-        .min()
-}
-
-/// The characters of a text as a set, case aside; some share a bit.
-fn characters(text: &str) -> u64 {
-    let lower = text.chars().flat_map(char::to_lowercase);
-    lower.fold(0, |set, c| set | 1 << (u32::from(c) % 64))
-}
-
-/// How many characters one set has and the other lacks, whichever lacks more.
-fn lacking(a: u64, b: u64) -> usize {
-    (a & !b).count_ones().max((b & !a).count_ones()) as usize
-}
-
-/// Edits that lead from one text to the other (insert, remove, replace, swap neighbours), case aside.
-fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.to_lowercase().chars().collect();
-    let to: Vec<char> = to.to_lowercase().chars().collect();
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
-    for i in 1..=from.len() {
-        let mut row = vec![i];
-        for j in 1..=to.len() {
-            let replace = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut best = replace.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[from.len()][to.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,7 +394,7 @@ mod tests {
             ("Evn", ""),
         ] {
             assert_eq!(
-                nearest(typed, CONTAINER.iter().map(|key| key.name)).unwrap_or(""),
+                nearest::nearest(typed, CONTAINER.iter().map(|key| key.name)).unwrap_or(""),
                 meant
             );
         }
@@ -484,6 +417,5 @@ mod tests {
             refused.starts_with("did you mean Secret=? It is not supported"),
             "{refused}"
         );
-        assert_eq!(distance("abcd", "abdc"), 1);
     }
 }

@@ -5,6 +5,7 @@ use super::heading::{self, Heading};
 use super::port::Published;
 use super::section::{Settings, Value, short};
 use super::{container, keys};
+use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem};
 use crate::model::{Container, MemberName, PodName};
 
@@ -47,7 +48,7 @@ pub(super) fn without_container(
     problems: &mut Vec<Problem>,
 ) {
     let owner = containers.iter().find(|file| file.base == name);
-    let near = keys::nearest(name, names.iter().copied());
+    let near = nearest::nearest(name, names.iter().copied());
     for header in headers {
         let problem = match (owner, near) {
             (Some(file), _) => {

@@ -25,6 +25,7 @@ mod systemd_keys;
 
 pub use keys::documented_keys;
 
+use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
 use crate::model::{Directive, Paths, Pod, PodName};
 use directive::Known;
@@ -279,7 +280,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
         member::from_file(file, &mut Vec::new(), &mut problems);
-        let near = keys::nearest(base, known.pods.iter().map(String::as_str));
+        let near = nearest::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),
             None => format!("write a file {}.pod with a section [Pod]", section::short(base)),

@@ -1,8 +1,8 @@
 //! `Share=`: which namespaces the members have in common.
 
-use super::keys;
 use super::section::Settings;
 use crate::diagnostic::Problem;
+use crate::diagnostic::nearest;
 use crate::model::Share;
 
 const NONE: Share = Share {
@@ -45,7 +45,7 @@ pub(super) fn read(settings: &Settings, problems: &mut Vec<Problem>) -> Share {
                     problems.push(problem.help("write some of net ipc uts pid, or none"));
                 }
                 _ => {
-                    let help = match keys::nearest(word, ["net", "ipc", "uts", "pid", "none"]) {
+                    let help = match nearest::nearest(word, ["net", "ipc", "uts", "pid", "none"]) {
                         Some(near) if word.len() > 1 => format!("did you mean {near}?"),
                         _ => "write some of net ipc uts pid, or none".to_owned(),
                     };

@@ -4,6 +4,7 @@
 //! Everything quoted here may come from a hostile file: no control character of it reaches a terminal or a log.
 
 mod line;
+pub mod nearest;
 mod record;
 mod render;
 

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::sys::file::replace;
 use crate::sys::pidfd;
+use crate::sys::tree::Tree;
 use crate::systemd::notify;
 use rustix::fs::inotify;
 use std::fs::{self, DirBuilder};
@@ -186,14 +187,23 @@ fn working_dir(member: Member<'_>, image: &ImageConfig) -> Result<String, Error>
     }
 }
 
+/// Longest `EnvironmentFile=` that is read, in bytes.
+const ENVIRONMENT_FILE_MAX: u64 = 1 << 20;
+
 fn environment_files(member: Member<'_>) -> Result<Vec<String>, Error> {
     let Container {
         environment_files, ..
     } = member.container;
+    let host = member.paths.root();
+    let host = Tree::open(host).map_err(Error::file("open", host))?;
     let mut texts = Vec::new();
     for file in environment_files {
         let path = absolute(&member.specifiers(), "EnvironmentFile", &file.path)?;
-        match fs::read_to_string(&path) {
+        // Bounded, and no FIFO: neither may hold the start.
+        let text = host.read_file(&path, ENVIRONMENT_FILE_MAX).and_then(|text| {
+            String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        });
+        match text {
             Ok(text) => texts.push(text),
             Err(error) if file.optional && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(Error::setting("EnvironmentFile", &file.path, error)),

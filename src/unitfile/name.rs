@@ -51,20 +51,6 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// An absolute path as a part of a unit's name, as `systemd-escape --path` gives it: [`escape`] without slashes at
-/// the ends, doubled slashes and `.`; the root is `-`. `..`, which systemd-escape refuses, is kept.
-pub fn escape_path(path: &str) -> String {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    if parts.is_empty() {
-        "-".to_owned()
-    } else {
-        escape(&parts.join("/"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,14 +96,6 @@ mod tests {
             ("\\", "\\x5c"),
         ] {
             assert_eq!(escape(text), expected);
-        }
-        for (path, expected) in [
-            ("/", "-"),
-            ("", "-"),
-            ("//var//lib/./x-y/", "var-lib-x\\x2dy"),
-            ("/.ssh", "\\x2essh"),
-        ] {
-            assert_eq!(escape_path(path), expected);
         }
     }
 }

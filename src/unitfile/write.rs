@@ -3,7 +3,7 @@
 //! Each kind of value has one method and one escaping rule, so that whatever comes in, the unit has the directives
 //! that were asked for and no other.
 
-pub use super::name::{escape, escape_path, unit_name_is_valid};
+pub use super::name::{escape, unit_name_is_valid};
 use super::value::TimeSpan;
 use super::{BLANKS, is_hidden, specifier, words};
 use std::path::Path;
