@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// What is wrong with one member of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MemberProblem {
+    /// One directory too many: what is kept of them would fill the memory.
+    #[error("the names of the layer's directories fill more than 256 MiB")]
+    Directories,
     /// A `..` in its name.
     #[error("its name has `..` in it")]
     Up,

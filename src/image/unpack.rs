@@ -21,6 +21,9 @@ use tar::{Entry, EntryType};
 /// Most members of one layer.
 const MEMBERS_MAX: u64 = 10_000_000;
 
+/// Most bytes that the names of a layer's directories may have together: they are kept until its end.
+const DIRECTORY_NAMES_MAX: usize = 256 << 20;
+
 /// Why a layer cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
@@ -85,6 +88,7 @@ pub fn unpack(source: impl Read, tree: &Tree, expected: Digest) -> Result<u64, L
     let mut layer = Layer {
         tree,
         times: BTreeMap::new(),
+        names: 0,
         bytes: 0,
     };
     let as_root = Attributes {
@@ -139,6 +143,8 @@ struct Layer<'a> {
     tree: &'a Tree,
     /// Times of directories, set when nothing is made in them any more.
     times: BTreeMap<PathBuf, (i64, u32)>,
+    /// Bytes of the names in `times`, those of repeated members too.
+    names: usize,
     bytes: u64,
 }
 
@@ -207,8 +213,12 @@ impl Layer<'_> {
             directory.make_opaque()?;
         }
         describe(&directory, attributes)?;
-        self.times
-            .insert(path.folder.join(path.name), attributes.modified);
+        let name = path.folder.join(path.name);
+        self.names += name.as_os_str().len();
+        if self.names > DIRECTORY_NAMES_MAX {
+            return Err(MemberProblem::Directories.into());
+        }
+        self.times.insert(name, attributes.modified);
         Ok(())
     }
 
