@@ -3,6 +3,7 @@
 use super::{Error, expand};
 use crate::model::{Container, ImageConfig};
 use crate::systemd::specifiers::Specifiers;
+use crate::unitfile::words::is_variable_name;
 
 /// Where programs are looked for in a container whose image does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -185,18 +186,12 @@ pub fn parse_file(text: &str) -> Vec<(String, String)> {
     variables
         .iter_mut()
         .for_each(|(name, _)| name.truncate(name.trim_end().len()));
-    variables.retain(|(name, value)| is_name(name) && !value.contains('\0'));
+    variables.retain(|(name, value)| is_variable_name(name) && !value.contains('\0'));
     variables
 }
 
 fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
-}
-
-fn is_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Processes: fork, exec of a file in memory, processes that belong to nobody but systemd.
 #![allow(unsafe_code)]
 
+use super::pidfd;
 use nix::fcntl::AtFlags;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{ForkResult, Pid, execveat, fork};
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::process::{PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Signal, WaitOptions};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::ffi::CStr;
 use std::fs::File;
@@ -58,7 +59,7 @@ pub fn start_orphan(
                 .ok()
                 .map(|()| Pid::from_raw(i32::from_ne_bytes(pid)));
             // Opened while its parent is there and does not reap it: the number cannot be another's.
-            let pidfd = orphan.map(open_pidfd).transpose();
+            let pidfd = orphan.map(|pid| pidfd::open(pid.as_raw())).transpose();
             drop(go_out);
             wait(parent)?;
             let mut reason = String::new();
@@ -121,11 +122,6 @@ fn require_one_thread() -> io::Result<()> {
             "cannot fork: this process has more than one thread",
         )),
     }
-}
-
-fn open_pidfd(pid: Pid) -> io::Result<OwnedFd> {
-    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 fn wait(pid: Pid) -> io::Result<()> {

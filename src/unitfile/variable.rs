@@ -56,7 +56,8 @@ fn expand_in_word(word: &str, get: &dyn Fn(&str) -> String) -> String {
     expanded
 }
 
-fn is_variable_name(name: &str) -> bool {
+/// Whether this can be the name of a variable: letters, digits and `_`, no digit first (systemd.exec(5)).
+pub fn is_variable_name(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
         && name.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())

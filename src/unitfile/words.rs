@@ -1,6 +1,6 @@
 //! Words of a value: splitting, unquoting, quoting.
 
-pub use super::variable::expand_variables;
+pub use super::variable::{expand_variables, is_variable_name};
 use super::{BLANKS, is_hidden};
 
 /// One word of a value.
