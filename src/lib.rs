@@ -17,14 +17,15 @@
 //! | [`sys`] | the only unsafe code: fork, namespaces, mounts, directory fds | nothing of ours |
 //! | [`model`] | the resolved, validated pod: plain data | nothing of ours |
 //! | [`compiled`] | the compiled pod on disk: found by name, read, checked | `model` |
+//! | [`timeline`] | when the steps of a start began | `sys` |
 //! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
 //! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |
 //! | [`infra`] | the namespaces of a pod | `compiled` `unitfile` `model` `sys` |
 //! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
 //! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
-//! | [`member`] | one container, until it is ready and systemd's | `compiled` `unitfile` `model` `sys` `systemd` |
+//! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
-//! | [`supervise`] | the running pod | `compiled` `infra` `model` `sys` `systemd` |
+//! | [`supervise`] | the running pod | `compiled` `infra` `timeline` `model` `sys` `systemd` |
 //! | [`cli`] | commands; ties the others | everything |
 //!
 //! `tests/house.rs` holds the arrows.
@@ -42,4 +43,5 @@ pub mod network;
 pub mod supervise;
 pub mod sys;
 pub mod systemd;
+pub mod timeline;
 pub mod unitfile;

@@ -150,6 +150,16 @@ impl PodPaths {
         self.dir.join("ready")
     }
 
+    /// How the last start of infra went ([`crate::timeline`]).
+    pub fn timeline(&self) -> PathBuf {
+        self.dir.join("timeline")
+    }
+
+    /// How the supervisor saw the pod become ready ([`crate::timeline`]).
+    pub fn supervisor_timeline(&self) -> PathBuf {
+        self.dir.join("timeline-supervisor")
+    }
+
     /// Pins of the shared namespaces: `net`, `ipc`, `uts`, `pid`. Exists exactly while infra is up.
     pub fn namespaces(&self) -> PathBuf {
         self.dir.join("ns")
@@ -236,6 +246,11 @@ impl MemberPaths {
     /// second. Exists while the member may hold the image.
     pub fn image(&self) -> PathBuf {
         self.dir.join("image")
+    }
+
+    /// How the last start of the member went ([`crate::timeline`]).
+    pub fn timeline(&self) -> PathBuf {
+        self.dir.join("timeline")
     }
 
     /// The process ID of the container's own process, as the OCI runtime wrote it.
