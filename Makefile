@@ -3,6 +3,7 @@
 #   make                       build for use
 #   make install [DESTDIR=…]   what a package holds
 #   make demo                  a pod on a throw-away machine
+#   make bench [QUICK=1]       podunit beside Podman with Quadlet, measured (docs/benchmarks.md)
 #   make check                 everything that must hold before a change is taken
 #   make clean
 
@@ -20,7 +21,7 @@ share       = $(DESTDIR)$(PREFIX)/share
 built       = $(TARGET)/release
 pages       = $(built)/pages
 
-.PHONY: release install demo check clean
+.PHONY: release install demo bench check clean
 
 release:
 	$(CARGO) build --release --locked
@@ -51,6 +52,12 @@ demo:
 	CARGO=$(CARGO) tests/setup
 	$(MAKE) --no-print-directory release
 	tests/demo
+
+# BENCH="--pairs 5": more for tests/bench/run.
+bench:
+	CARGO=$(CARGO) tests/setup
+	$(MAKE) --no-print-directory release
+	CARGO=$(CARGO) tests/bench/run $(if $(QUICK),--quick) $(BENCH)
 
 check:
 	tests/check-all
