@@ -7,7 +7,6 @@
 mod skip;
 
 use podunit::infra;
-use podunit::member::runtime::Runtime;
 use podunit::member::{Member, clean, rootfs, user};
 use podunit::model::{ImageConfig, Paths, Pod, UnpackedImage};
 use std::fs;
@@ -147,27 +146,26 @@ fn a_member_without_infra_says_so() {
 }
 
 #[test]
-fn cleaning_needs_no_runtime_and_nothing_to_clean() {
+fn cleaning_leaves_what_is_infras() {
     let folder = tempfile::tempdir().unwrap();
     let paths = Paths::new(folder.path());
     let pod: Pod = serde_json::from_str(POD).unwrap();
     let (name, member) = (&pod.name, &pod.members[0].name);
-    let state = paths.pod(name).runtime_state();
-    let runtime = Runtime::new(Path::new("/no/such/crun"), &state).unwrap();
-    assert!(clean::clean(&paths, name, member, &runtime).is_empty());
+    assert!(clean::clean(&paths, name, member).is_empty());
 
+    let state = paths.runtime_state().join(name.container_id(member));
     let files = paths.pod(name).member(member);
-    file(&state.join("a/status"), "");
+    file(&state.join("status"), "");
     file(&files.bundle().join("config.json"), "");
     file(&files.pid_file(), "1\n");
     file(&files.image(), "");
     file(&files.stdout(), "");
     file(&paths.writable_layer(name, member).join("upper/deep/file"), "");
     for _ in 0..2 {
-        let left = clean::clean(&paths, name, member, &runtime);
+        let left = clean::clean(&paths, name, member);
         assert!(left.is_empty(), "{left:?}");
     }
-    assert!(!state.join("a").exists() && !paths.writable_layer(name, member).exists());
+    assert!(!state.exists() && !paths.writable_layer(name, member).exists());
     // Infra's, for the member's next life.
     assert_eq!(fs::read_dir(files.dir()).unwrap().count(), 1);
 }

@@ -6,7 +6,7 @@ use crate::member::environment::Environment;
 use crate::member::executable::{self, Found};
 use crate::member::oci::Process;
 use crate::member::process::{self, Wanted};
-use crate::member::runtime::{Runtime, container_id};
+use crate::member::runtime::Runtime;
 use crate::member::{Member, rootfs, signal, user};
 use crate::model::{MemberName, Paths, PodName};
 use crate::sys::tree::Tree;
@@ -109,7 +109,7 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
     let target = &arguments.target;
     let pod = compiled::running(paths, &target.pod)?;
     let member = member::find(paths, &pod, &target.member)?;
-    let runtime = member::runtime(paths, &target.pod)?;
+    let runtime = member::runtime(paths)?;
     if arguments.tty && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!("-t needs a terminal, and standard input or output is none; leave -t out");
     }
@@ -139,7 +139,12 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
         }
     }
     enter_scope(member)?;
-    run_process(&runtime, &container_id(&target.member), &process, arguments)
+    run_process(
+        &runtime,
+        &target.pod.container_id(&target.member),
+        &process,
+        arguments,
+    )
 }
 
 /// The member's own process as it was described to the runtime, and the root file system it sees.
@@ -160,6 +165,8 @@ fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
     let own = process::of_container(&config)
         .with_context(|| format!("cannot read how {pod}/{name} was started"))?;
     let root = Tree::open(format!("/proc/{pid}/root")).map_err(|_| not_running())?;
+    // Looked at last: the file stays when the member has ended, and its number may be anybody's by then.
+    anyhow::ensure!(signal::is_in_unit(pid, &pod.member_unit(name)), not_running());
     Ok((own, root))
 }
 

@@ -3,9 +3,9 @@
 use super::{FAILURE, output};
 use crate::infra::{self, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
-use crate::network;
-use crate::sys::process::Orphan;
+use crate::network::{self, Reservation};
 use crate::systemd::notify;
+use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use std::io;
 use std::process::ExitCode;
@@ -43,41 +43,53 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
 
 fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
     let settings = settings(paths)?;
+    let mut timeline = Timeline::default();
+    timeline.begin(Phase::Prepare);
     // What an earlier life left when not even its ExecStopPost= could run.
     if let Err(left) = clean(paths, name, infra::release) {
         output::error(&left.context("of an earlier life of the pod"));
     }
-    let mut pause = None;
     let started = infra::prepare(paths, name)
         .map_err(anyhow::Error::from)
-        .and_then(|pod| bring_up(paths, &pod, &settings, &mut pause));
+        .and_then(|pod| bring_up(paths, &pod, &settings, &mut timeline));
     let Err(error) = started else {
+        timeline.begin(Phase::Done);
+        timeline.write(&paths.pod(name).timeline());
         return Ok(ExitCode::SUCCESS);
     };
-    // Told first: systemd has been told that pause is the main process, and with its end systemd kills this one.
     output::error(&error);
     if let Err(left) = clean(paths, name, infra::release) {
         output::error(&left);
     }
-    if let Some(pause) = pause {
-        pause.kill();
-    }
+    // With this process, the unit's main process still, systemd ends the pod's PID 1 and with it every member.
     Ok(ExitCode::from(FAILURE))
 }
 
-fn bring_up(paths: &Paths, pod: &Pod, settings: &Settings, pause: &mut Option<Orphan>) -> anyhow::Result<()> {
+/// The unit is active as soon as members can be made in the namespaces; netavark, which takes longest, works beside
+/// that. Until the pod is connected this process is the unit's main process: should it be killed, infra has failed,
+/// and systemd ends PID 1 too.
+fn bring_up(paths: &Paths, pod: &Pod, settings: &Settings, timeline: &mut Timeline) -> anyhow::Result<()> {
+    timeline.begin(Phase::Namespaces);
     let hostname = infra::hostname(pod)?;
-    *pause = infra::make(paths, pod, &hostname)?;
-    let tell_systemd = "cannot tell systemd how the start of the pod's infra goes";
-    if let Some(pause) = pause {
-        // At once: should this process be killed, systemd knows what there is to stop.
-        notify::send(&[&format!("MAINPID={}", pause.pid)]).context(tell_systemd)?;
-    }
-    let address = network::connect(paths, pod, settings)?;
+    let connecting = infra::begin_connecting(paths, &pod.name)?;
+    let pause = infra::make(paths, pod, &hostname)?;
+    timeline.begin(Phase::Network);
+    let reservation = network::reserve(paths, pod, settings)?;
+    let address = reservation.as_ref().map(Reservation::address);
     network::write_files(paths, pod, &hostname, address, settings)?;
-    notify::send(&["READY=1"])
-        .and_then(|()| notify::barrier())
-        .context(tell_systemd)
+    let tell_systemd = "cannot tell systemd how the start of the pod's infra goes";
+    notify::send(&["READY=1"]).context(tell_systemd)?;
+    if let Some(reservation) = reservation {
+        reservation.connect(paths)?;
+    }
+    connecting.done()?;
+    match pause {
+        // The last thing: systemd must know it before this process ends.
+        Some(pause) => notify::send(&[&format!("MAINPID={}", pause.pid)])
+            .and_then(|()| notify::barrier())
+            .context(tell_systemd),
+        None => Ok(()),
+    }
 }
 
 /// Each part is for itself: goes on after an error, and tells of all.

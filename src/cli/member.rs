@@ -5,9 +5,10 @@ use crate::compiled;
 use crate::image::store::Store;
 use crate::member::runtime::Runtime;
 use crate::member::{self, Member};
-use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, Settings};
+use crate::model::{ImageSource, MemberName, Paths, Pod, PodName};
 use crate::sys::descriptor;
 use crate::systemd::notify;
+use crate::timeline::{Phase, Timeline};
 use crate::unitfile::specifier;
 use anyhow::Context;
 use std::process::ExitCode;
@@ -21,8 +22,6 @@ pub enum Command {
     Stop(Which),
     /// Sends the member's reload signal to its process (ExecReload=).
     Reload(Which),
-    /// Removes what an ended container left (ExecStopPost=).
-    Clean(Which),
 }
 
 /// A member of a pod.
@@ -46,13 +45,11 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
             // Told before it is cleaned up, since that may end this process. The message is one line.
             let _ = notify::send(&[&format!("STATUS={error:#}")]);
             output::error(&error);
-            let runtime = runtime_for_cleaning(paths, &which.pod)?;
-            member::start::abandon(paths, &which.pod, &which.member, &runtime);
+            member::start::abandon(paths, &which.pod, &which.member);
             Ok(ExitCode::from(FAILURE))
         }),
         Command::Stop(which) => with(which, paths, |member| member::signal::stop(member, main_pid())),
         Command::Reload(which) => with(which, paths, |member| member::signal::reload(member, main_pid())),
-        Command::Clean(which) => clean(which, paths),
     }
 }
 
@@ -67,9 +64,13 @@ fn with(
 }
 
 fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let mut timeline = Timeline::default();
+    timeline.begin(Phase::Prepare);
     let pod = compiled::running(paths, &which.pod)?;
     let member = find(paths, &pod, &which.member)?;
-    let runtime = runtime(paths, &which.pod)?;
+    let runtime = runtime(paths)?;
+    clean(which, paths)?;
+    timeline.begin(Phase::Image);
     let image = match &member.container.image {
         ImageSource::Rootfs(_) => None,
         ImageSource::Image(reference) => {
@@ -81,30 +82,24 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
             Some(store.find(&reference)?)
         }
     };
-    member::start::start(member, image.as_ref(), &runtime)?;
+    member::start::start(member, image.as_ref(), &runtime, &mut timeline)?;
+    timeline.begin(Phase::Done);
+    timeline.write(&member.member_paths().timeline());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Needs neither the compiled pod nor good settings: what cannot be started must still be removed.
-fn clean(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
-    let runtime = runtime_for_cleaning(paths, &which.pod)?;
-    let left = member::clean::clean(paths, &which.pod, &which.member, &runtime);
-    let left: Vec<String> = left
+/// Removes what an earlier life of the member left.
+fn clean(which: &Which, paths: &Paths) -> anyhow::Result<()> {
+    let left: Vec<String> = member::clean::clean(paths, &which.pod, &which.member)
         .into_iter()
         .map(|error| format!("{:#}", anyhow::Error::from(error)))
         .collect();
     anyhow::ensure!(
         left.is_empty(),
-        "not everything could be removed: {}",
+        "what the member's last life left could not be removed: {}",
         left.join("; ")
     );
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The runtime in use, or the usual one where the settings are no good any more.
-fn runtime_for_cleaning(paths: &Paths, pod: &PodName) -> anyhow::Result<Runtime> {
-    let usual = || Runtime::new(&Settings::default().runtime, &paths.pod(pod).runtime_state());
-    runtime(paths, pod).or_else(|_| Ok(usual()?))
+    Ok(())
 }
 
 /// The member of this name.
@@ -127,13 +122,13 @@ pub(super) fn find<'a>(paths: &'a Paths, pod: &'a Pod, name: &MemberName) -> any
     })
 }
 
-/// The OCI runtime that podunit.conf names, for the containers of a pod.
+/// The OCI runtime that podunit.conf names.
 ///
 /// # Errors
 /// The settings cannot be read, or name a runtime that cannot be used.
-pub(super) fn runtime(paths: &Paths, pod: &PodName) -> anyhow::Result<Runtime> {
+pub(super) fn runtime(paths: &Paths) -> anyhow::Result<Runtime> {
     let settings = super::infra::settings(paths)?;
-    Ok(Runtime::new(&settings.runtime, &paths.pod(pod).runtime_state())?)
+    Ok(Runtime::new(&settings.runtime, &paths.runtime_state())?)
 }
 
 /// What systemd says is the unit's main process.

@@ -154,7 +154,7 @@ fn a_stop_has_time_for_its_last_step() {
         ["130 SIGINT"]
     );
     assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["10s"]);
-    // TimeoutStopSec= bounds ExecStopPost= too, and 0 would be no limit at all.
+    // 0 would be no limit at all.
     pod.members[1].stop_timeout = Duration::ZERO;
     let set = units::of(&pod).unwrap();
     assert_eq!(

@@ -124,14 +124,14 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     }
 
     unit.section("Service");
+    unit.token("Type", "notify").token("NotifyAccess", "all");
     if pod.share.pid {
-        unit.token("Type", "notify").token("NotifyAccess", "all");
         unit.token("Restart", "always")
             .time("RestartSec", TimeSpan::Finite(RESTART_DELAY));
         // Its death is the death of every member.
         unit.token("OOMScoreAdjust", "-500").token("KillMode", "mixed");
     } else {
-        unit.token("Type", "oneshot").token("RemainAfterExit", "yes");
+        unit.token("RemainAfterExit", "yes");
     }
     unit.exec("ExecStart", &[PODUNIT, "infra", "start", name]);
     unit.exec("ExecStopPost", &[PODUNIT, "infra", "clean", name]);
@@ -170,8 +170,7 @@ fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError>
         .token("NotifyAccess", "all")
         // The launcher has systemd hold the two FIFOs of the member's output.
         .token("FileDescriptorStoreMax", "2");
-    unit.exec("ExecStart", &step("start"))
-        .exec("ExecStopPost", &step("clean"));
+    unit.exec("ExecStart", &step("start"));
     if member.reload_signal.is_some() {
         unit.exec("ExecReload", &step("reload"));
     }
@@ -187,11 +186,11 @@ fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError>
 }
 
 /// How a member is stopped. The image's stop signal is not known here: a step sends it, and waits. A signal that the
-/// definition names needs no step, unless the time is so short that it would bound `ExecStopPost=` too.
+/// definition names needs no step.
 fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
     unit.token("KillMode", "mixed");
-    // Nor for a member that speaks to systemd: it could put off systemd's limit, but not that of the step.
-    let by_systemd = member.stop_timeout >= STEP && member.ready != Ready::Notify;
+    // But for systemd 0 would be no limit at all, and a member that speaks to it could put off its limit.
+    let by_systemd = !member.stop_timeout.is_zero() && member.ready != Ready::Notify;
     match member.stop_signal.filter(|_| by_systemd) {
         Some(signal) => {
             unit.token("KillSignal", &signal.to_string());

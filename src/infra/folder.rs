@@ -7,10 +7,11 @@ use crate::model::{Paths, Pod, PodName};
 use crate::sys::file::{lock, replace};
 use crate::sys::{mount, tree};
 use rustix::fs::{FileType, Mode};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes the pod's folder with everything in it that is no mount: the copy of the compiled pod and its units, a
 /// folder with FIFOs for each member, the empty `ns` that says infra is here. What is there already is kept; a pod
@@ -20,6 +21,7 @@ use std::path::Path;
 /// The pod does not exist, or something cannot be made. What has been made stays.
 pub fn prepare(paths: &Paths, name: &PodName) -> Result<Pod, InfraError> {
     folder(&paths.run(), 0o755)?;
+    folder(&paths.runtime_state(), 0o700)?;
     let _lock = take_lock(paths)?;
     let at = paths.pod(name);
     folder(at.dir(), 0o700)?;
@@ -102,8 +104,8 @@ pub(super) fn make<T>(what: &'static str, path: &Path, result: io::Result<T>) ->
     })
 }
 
-/// Takes away what cannot outlive the pod's namespaces: their pins, `shm`, `root`, the state of the OCI runtime. The
-/// rest stays for the next life of infra. Done twice, it does nothing.
+/// Takes away what cannot outlive the pod's namespaces: their pins, `shm`, `root`, what the OCI runtime knows of the
+/// containers. The rest stays for the next life of infra. Done twice, it does nothing.
 ///
 /// # Errors
 /// The first thing that could not be removed, after all the rest has been.
@@ -112,11 +114,25 @@ pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     // Everything that is mounted there belongs to this life of the pod.
     // Not further if that fails: nothing is deleted through a mount.
     removed(at.dir(), mount::unmount_below(at.dir()))?;
+    let state = paths.runtime_state();
+    let mut left = removed(&state, containers(&state, &name.container_prefix()))?;
     // `ns` last: while it is there, infra is not dead.
-    let left = [at.shm(), at.root(), at.runtime_state(), at.namespaces()];
+    left.extend([at.shm(), at.root(), at.connected(), at.namespaces()]);
     left.into_iter()
         .map(|path| removed(&path, remove_all(&path)))
         .fold(Ok(()), Result::and)
+}
+
+/// The folders in `state` whose names begin with `prefix`.
+fn containers(state: &Path, prefix: &str) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(state) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.map(|entry| Ok(entry?.file_name()));
+    let names: Vec<OsString> = names.collect::<io::Result<_>>()?;
+    let ours = |name: &&OsString| name.as_encoded_bytes().starts_with(prefix.as_bytes());
+    Ok(names.iter().filter(ours).map(|name| state.join(name)).collect())
 }
 
 /// Takes away everything of the pod, after an intended stop.
@@ -129,13 +145,17 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
         return Ok(());
     }
     let _lock = take_lock(paths)?;
-    // Members clean up after themselves; a layer is left here only by one whose cleaning was cut short.
+    remove_folders(paths, name)
+}
+
+/// The members' writable layers, and the pod's folder.
+fn remove_folders(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     let layers = paths.writable_layers(name);
     let dir = paths.pod(name).dir().to_owned();
     removed(&layers, tree::remove(&layers)).and(removed(&dir, remove_all(&dir)))
 }
 
-/// Removes the pod's folder if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
+/// Removes everything of the pod if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
 /// so that the next start takes the definition of its time. True if the folder is gone.
 ///
 /// # Errors
@@ -149,10 +169,8 @@ pub fn remove_if_dead(paths: &Paths, name: &PodName) -> Result<bool, InfraError>
     if at.namespaces().exists() || at.network().exists() {
         return Ok(false);
     }
-    removed(
-        at.dir(),
-        mount::unmount_below(at.dir()).and_then(|()| remove_all(at.dir())),
-    )?;
+    removed(at.dir(), mount::unmount_below(at.dir()))?;
+    remove_folders(paths, name)?;
     Ok(true)
 }
 
@@ -161,14 +179,20 @@ fn take_lock(paths: &Paths) -> Result<File, InfraError> {
     make("the lock", &path, lock(&path))
 }
 
+/// Removes a folder with what is in it, or a file.
 fn remove_all(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
 }
 
-fn removed(path: &Path, result: io::Result<()>) -> Result<(), InfraError> {
+fn removed<T>(path: &Path, result: io::Result<T>) -> Result<T, InfraError> {
     result.map_err(|source| InfraError::Remove {
         path: path.to_owned(),
         source,
@@ -208,6 +232,10 @@ mod tests {
         fs::write(generated.join("pods-web.slice"), "[Slice]\n").unwrap();
 
         prepare(&paths, &name).unwrap();
+        let state = |name: &str| paths.runtime_state().join(name);
+        for container in ["web++a", "web++b", "web2++a"] {
+            fs::create_dir(state(container)).unwrap();
+        }
         assert_eq!(fs::metadata(at.dir()).unwrap().mode() & 0o7777, 0o700);
         assert_eq!(fs::metadata(at.compiled()).unwrap().mode() & 0o7777, 0o600);
         let mut units: Vec<_> = fs::read_dir(at.units())
@@ -229,6 +257,7 @@ mod tests {
 
         release(&paths, &name).unwrap();
         release(&paths, &name).unwrap();
+        assert!(!state("web++a").exists() && !state("web++b").exists() && state("web2++a").exists());
         assert!(at.compiled().exists() && !at.namespaces().exists() && !at.root().exists());
         assert!(remove_if_dead(&paths, &name).unwrap());
         assert!(!at.dir().exists());

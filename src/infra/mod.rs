@@ -1,11 +1,13 @@
 //! The namespaces of a pod: made, kept, and taken away again. They belong to `pod-X-infra.service`, and everything
 //! of a running pod is under `/run/podunit/X` (`docs/architecture.md` has who makes and removes what).
 
+mod connecting;
 mod folder;
 mod hostname;
 mod namespaces;
 mod pause;
 
+pub use connecting::{Connecting, begin_connecting};
 pub use folder::{prepare, release, remove, remove_if_dead};
 pub use hostname::hostname;
 pub use namespaces::make;

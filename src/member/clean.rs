@@ -1,19 +1,22 @@
-//! What a member leaves behind is removed (`ExecStopPost=`): after its process has ended, however it did.
+//! What an earlier life of a member left is removed: before the next begins, and when a start has failed. What is left
+//! of the last life goes with the pod (`crate::infra`).
 
-use super::runtime::{Runtime, container_id};
 use super::{Error, rootfs};
 use crate::model::{MemberName, Paths, PodName};
 use std::io;
 use std::path::Path;
 
 /// Removes the container's state, its bundle and its writable layer, and returns what could not be removed. Nothing
-/// there is no error, and one thing that stays keeps none of the others. Names are enough: a definition that is gone
-/// or cannot be read is no reason to leave anything behind.
-pub fn clean(paths: &Paths, pod: &PodName, member: &MemberName, runtime: &Runtime) -> Vec<Error> {
+/// there is no error, and one thing that stays keeps none of the others.
+///
+/// No process of the container is left: they were in the member's unit, and systemd ended them. So there is nothing
+/// for the runtime to do: `crun delete` of a container without cgroups and hooks removes the same folder.
+pub fn clean(paths: &Paths, pod: &PodName, member: &MemberName) -> Vec<Error> {
     let layer = paths.writable_layer(pod, member);
+    let state = paths.runtime_state().join(pod.container_id(member));
     let paths = paths.pod(pod).member(member);
     let steps = [
-        runtime.delete(&container_id(member)),
+        remove(&state, |path| std::fs::remove_dir_all(path)),
         remove(&paths.bundle(), |path| std::fs::remove_dir_all(path)),
         remove(&paths.pid_file(), |path| std::fs::remove_file(path)),
         rootfs::remove_writable_layer(&layer),

@@ -101,6 +101,9 @@ pub enum Error {
          with it"
     )]
     InfraGone,
+    /// Infra could not connect the pod, or was killed while it did.
+    #[error("the pod is not connected to its network: its infra unit failed, and its journal says why")]
+    NotConnected,
     /// The OCI runtime cannot be used at all.
     #[error("podunit.conf: [Engine] runtime={program}: {reason}")]
     RuntimeProgram {

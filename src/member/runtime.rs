@@ -2,7 +2,6 @@
 
 use super::Error;
 use super::output::Output;
-use crate::model::MemberName;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,17 +16,11 @@ const WITHOUT_DISABLED: [&str; 3] = ["runc", "youki", "runsc"];
 /// Longest message of the runtime that is passed on, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// A runtime and the folder where it keeps the state of one pod's containers.
+/// A runtime and the folder where it keeps the state of containers.
 #[derive(Debug, Clone)]
 pub struct Runtime {
     program: PathBuf,
     state: PathBuf,
-}
-
-/// The container of a member, for the runtime: its name in the characters that runtimes allow. `+` is in no name, so
-/// that two members never have one container.
-pub fn container_id(name: &MemberName) -> String {
-    name.as_str().replace(':', "+3a").replace('@', "+40")
 }
 
 impl Runtime {
@@ -103,41 +96,13 @@ impl Runtime {
     /// # Errors
     /// What the runtime says.
     pub fn start(&self, id: &str) -> Result<(), Error> {
-        self.run("start", &[id])
-    }
-
-    /// Whether the runtime has state of the container.
-    pub fn knows(&self, id: &str) -> bool {
-        self.state.join(id).exists()
-    }
-
-    /// Kills what is left of the container and forgets it. One that is not known is no error, and neither is a
-    /// runtime that fails or is not there any more: then its state is removed all the same.
-    ///
-    /// # Errors
-    /// The state cannot be removed.
-    pub fn delete(&self, id: &str) -> Result<(), Error> {
-        let folder = self.state.join(id);
-        if !folder.exists() {
-            return Ok(());
-        }
-        let deleted = self.run("delete", &["--force", id]);
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(deleted
-                .err()
-                .unwrap_or_else(|| Error::file("remove", folder)(error))),
-            _ => Ok(()),
-        }
-    }
-
-    fn run(&self, step: &'static str, arguments: &[&str]) -> Result<(), Error> {
         let mut command = self.command();
-        let output = command.arg(step).args(arguments).stdin(Stdio::null()).output();
+        let output = command.arg("start").arg(id).stdin(Stdio::null()).output();
         let output = output.map_err(|error| self.cannot_run(&error))?;
         if output.status.success() {
             Ok(())
         } else {
-            Err(self.failed(step, output.status, &output.stderr))
+            Err(self.failed("start", output.status, &output.stderr))
         }
     }
 
@@ -189,13 +154,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_has_an_id_of_its_own() {
-        for (name, id) in [("web", "web"), ("a@1:2", "a+401+3a2"), ("a_b.c-d", "a_b.c-d")] {
-            assert_eq!(container_id(&MemberName::new(name).unwrap()), id);
-        }
-    }
-
-    #[test]
     fn a_runtime_that_would_hide_the_process_is_refused() {
         let state = Path::new("/nowhere");
         assert!(Runtime::new(Path::new("/usr/bin/runc"), state).is_err());
@@ -209,13 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn deleting_needs_no_runtime() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = Runtime::new(Path::new("/no/such/program"), folder.path()).unwrap();
-        runtime.delete("a").unwrap();
-        fs::create_dir(folder.path().join("a")).unwrap();
-        runtime.delete("a").unwrap();
-        assert!(!runtime.knows("a"));
+    fn a_runtime_that_is_not_there_says_so() {
+        let runtime = Runtime::new(Path::new("/no/such/program"), Path::new("/nowhere")).unwrap();
         let error = runtime.start("a").unwrap_err().to_string();
         assert!(error.contains("install crun"), "{error}");
     }

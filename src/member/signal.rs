@@ -93,6 +93,11 @@ pub(super) fn cgroup(process: &str) -> Option<String> {
     Some(path.strip_suffix("/.control").unwrap_or(path).to_owned())
 }
 
+/// Whether a process is in the cgroup of this unit, or below it.
+pub fn is_in_unit(pid: i32, unit: &str) -> bool {
+    cgroup(&pid.to_string()).is_some_and(|path| path.split('/').any(|name| name == unit))
+}
+
 /// Sends a signal and says whether there was a process to take it.
 fn send(process: &OwnedFd, signal: Signal) -> Result<bool, Error> {
     match pidfd::send(process.as_fd(), signal.number()) {

@@ -2,7 +2,7 @@
 
 use super::oci::Spec;
 use super::output::Output;
-use super::runtime::{Runtime, container_id};
+use super::runtime::Runtime;
 use super::spec::{Place, Run, joined};
 use super::{
     Error, Member, absolute, arguments, capability, clean, environment, expand, mounts, rootfs, signal, spec,
@@ -11,10 +11,11 @@ use super::{
 use crate::model::{
     Container, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal, UnpackedImage,
 };
-use crate::sys::file::replace;
+use crate::sys::file::{read_unlocked, replace};
 use crate::sys::pidfd;
 use crate::sys::tree::Tree;
 use crate::systemd::notify;
+use crate::timeline::{Phase, Timeline};
 use rustix::fs::inotify;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -28,7 +29,10 @@ use std::time::Duration;
 const ORPHANED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts the member. `image` is what its `Image=` names; none with `Rootfs=`. After an error, tell it to whom it
-/// concerns and call [`abandon`].
+/// concerns and call [`abandon`]. Of an earlier life nothing may be left ([`clean::clean`]).
+///
+/// Everything is made ready beside infra, which connects the pod to its network meanwhile; then the program waits for
+/// that.
 ///
 /// systemd hears `MAINPID=` while the process is still held before its program starts, so that whatever the program
 /// does, its exit status is systemd's to see. A member that counts as ready once it runs is announced just before its
@@ -37,14 +41,19 @@ const ORPHANED_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What kept it from starting.
-pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtime) -> Result<(), Error> {
+pub fn start(
+    member: Member<'_>,
+    image: Option<&UnpackedImage>,
+    runtime: &Runtime,
+    timeline: &mut Timeline,
+) -> Result<(), Error> {
     let paths = member.member_paths();
-    let id = container_id(&member.container.name);
+    let id = member.pod.name.container_id(&member.container.name);
     check_pins(member)?;
     if member.container.ready == Ready::Notify {
         wait_for_file(&paths.notify_socket())?;
     }
-    runtime.delete(&id)?;
+    timeline.begin(Phase::Overlay);
     make_bundle(member)?;
     rootfs::enter(member)?;
     match (&member.container.image, image) {
@@ -60,6 +69,7 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
             ));
         }
     }
+    timeline.begin(Phase::Config);
     let config = image.map(|image| image.config.clone()).unwrap_or_default();
     let spec = decide(member, &config)?;
     write_bundle(member, &spec, &config)?;
@@ -67,14 +77,19 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
     let user = &spec.process.user;
     let output = Output::open(&paths, user.uid, user.gid)?;
     output.entrust()?;
+    timeline.begin(Phase::Create);
     let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), output);
     created.map_err(|error| explain(member, error))?;
 
+    timeline.begin(Phase::Handover);
     let ended = || Error::NotRunning("its process ended before its program started".to_owned());
     let pid = signal::read_pid(&paths.pid_file())?.ok_or_else(ended)?;
     wait_until_systemds(pid)?;
     notify::send(&[&format!("MAINPID={pid}"), "STATUS="]).map_err(Error::Notify)?;
     notify::barrier().map_err(Error::Notify)?;
+    timeline.begin(Phase::Network);
+    wait_until_connected(member)?;
+    timeline.begin(Phase::Start);
     if member.container.ready == Ready::Started {
         // systemd reads this before it looks at processes that have ended. Nothing may come in between: should this
         // process be killed here, the unit would be active and its program never start.
@@ -85,7 +100,7 @@ pub fn start(member: Member<'_>, image: Option<&UnpackedImage>, runtime: &Runtim
 
 /// Leaves nothing of a container that could not be started. The last thing to do: once systemd knows the container's
 /// process, its end makes systemd kill whatever else runs in the unit.
-pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName, runtime: &Runtime) {
+pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName) {
     // In a shared PID namespace the runtime kills nothing by itself.
     let pid = signal::read_pid(&paths.pod(pod).member(member).pid_file())
         .ok()
@@ -98,8 +113,8 @@ pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName, runtime: &Runt
         // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
         let _ = pidfd::send(process.as_fd(), Signal::KILL.number());
     }
-    // The error to tell was the first one; `ExecStopPost=` cleans again and reports what it cannot remove.
-    clean::clean(paths, pod, member, runtime);
+    // The error to tell was the first one; the next start cleans again and reports what it cannot remove.
+    clean::clean(paths, pod, member);
 }
 
 /// Everything that the runtime is told, from the definition, the image's configuration and the mounted root.
@@ -229,6 +244,20 @@ fn throttling() -> Vec<String> {
         .collect()
 }
 
+/// Longest content of [`crate::model::paths::PodPaths::connected`] that is read, in bytes.
+const CONNECTED_MAX: u64 = 16;
+
+/// Waits until infra has connected the pod to its network, or has given up.
+fn wait_until_connected(member: Member<'_>) -> Result<(), Error> {
+    let path = member.pod_paths().connected();
+    match read_unlocked(&path, CONNECTED_MAX) {
+        Ok(content) if content.is_empty() => Err(Error::NotConnected),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::InfraGone),
+        Err(error) => Err(Error::file("wait for", path)(error)),
+    }
+}
+
 /// The runtime's message for a missing namespace is of no use to anybody.
 fn check_pins(member: Member<'_>) -> Result<(), Error> {
     let pins = member.pod_paths().namespaces();
@@ -260,25 +289,10 @@ pub fn hold(member: Member<'_>, image: &UnpackedImage) -> Result<(), Error> {
     replace(&path, text.as_bytes(), 0o600).map_err(Error::file("write", path))
 }
 
-/// Makes an empty bundle.
 fn make_bundle(member: Member<'_>) -> Result<(), Error> {
-    let paths = member.member_paths();
-    let bundle = paths.bundle();
-    for (path, removed) in [
-        (&bundle, fs::remove_dir_all(&bundle)),
-        (&paths.pid_file(), fs::remove_file(paths.pid_file())),
-    ] {
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::file("remove", path)(error));
-            }
-            _ => {}
-        }
-    }
-    DirBuilder::new()
-        .mode(0o700)
-        .create(&bundle)
-        .map_err(Error::file("make", &bundle))
+    let bundle = member.member_paths().bundle();
+    let made = DirBuilder::new().mode(0o700).create(&bundle);
+    made.map_err(Error::file("make", bundle))
 }
 
 fn write_bundle(member: Member<'_>, spec: &Spec, image: &ImageConfig) -> Result<(), Error> {

@@ -141,6 +141,18 @@ impl PodName {
         format!("pods-{}.slice", self.0.replace('-', "\\x2d"))
     }
 
+    /// The container of a member, for the OCI runtime: in the characters that runtimes allow. `+` is in no name, so that
+    /// two members never have one container.
+    pub fn container_id(&self, member: &MemberName) -> String {
+        let escaped = member.as_str().replace(':', "+3a").replace('@', "+40");
+        format!("{}{escaped}", self.container_prefix())
+    }
+
+    /// What the IDs of all containers of the pod begin with, and no other pod's.
+    pub fn container_prefix(&self) -> String {
+        format!("{}++", self.0.replace(':', "+3a").replace('@', "+40"))
+    }
+
     /// The file name of the compiled pod, `pod-X.json`, which stands beside the units.
     pub fn compiled_file(&self) -> String {
         format!("pod-{self}.json")
@@ -158,6 +170,17 @@ mod tests {
         assert_eq!(pod.unit(), "pod-my-shared-pod.service");
         assert_eq!(pod.member_unit(&member), "pod-my-shared-pod-nginx-server.service");
         assert_eq!(pod.slice(), "pods-my\\x2dshared\\x2dpod.slice");
+    }
+
+    #[test]
+    fn every_member_has_a_container_of_its_own() {
+        let id = |pod: &str, member: &str| {
+            let member = MemberName::new(member).unwrap();
+            PodName::new(pod).unwrap().container_id(&member)
+        };
+        assert_eq!(id("my-pod", "a_b.c-d"), "my-pod++a_b.c-d");
+        assert_eq!(id("a@1", "b:2"), "a+401++b+3a2");
+        assert_ne!(id("a", "3ab:x"), id("a:b", "3ax"));
     }
 
     #[test]

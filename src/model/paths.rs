@@ -95,6 +95,12 @@ impl Paths {
         self.run().join(".network")
     }
 
+    /// The folder where the OCI runtime keeps its state (`crun --root`), one for all pods: what crun compiles of a
+    /// seccomp profile, half of a container's making, it keeps there for the next container.
+    pub fn runtime_state(&self) -> PathBuf {
+        self.run().join(".runtime")
+    }
+
     /// Everything of one running pod.
     pub fn pod(&self, pod: &PodName) -> PodPaths {
         PodPaths {
@@ -186,9 +192,10 @@ impl PodPaths {
         self.dir.join("root")
     }
 
-    /// The folder where the OCI runtime keeps its state (`crun --root`).
-    pub fn runtime_state(&self) -> PathBuf {
-        self.dir.join("runtime")
+    /// Locked while infra connects the pod to its network, and not empty once it has: members wait for that before
+    /// their programs start.
+    pub fn connected(&self) -> PathBuf {
+        self.dir.join("connected")
     }
 
     /// The folder of all members' folders, each called by its member's name.

@@ -92,36 +92,62 @@ pub enum NetworkError {
     },
 }
 
-/// Connects the pod to the default bridge, if it has a network namespace and `Network=bridge`: checks its ports,
-/// leases an address, calls netavark. Returns the address.
+/// An address of the default bridge and ports of the host that are a pod's, before it is connected.
+#[derive(Debug)]
+pub struct Reservation {
+    pod: PodName,
+    program: PathBuf,
+    address: Ipv4Addr,
+    options: netavark::Options,
+}
+
+/// Leases an address for the pod and checks its ports, if it has a network namespace and `Network=bridge`.
 ///
 /// # Errors
-/// What went wrong; then the address is free again and nothing is left of the interface and the rules, or the error
-/// says what is.
-pub fn connect(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<Ipv4Addr>, NetworkError> {
+/// What went wrong; then the address is free again.
+pub fn reserve(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<Reservation>, NetworkError> {
     if !pod.share.net || pod.network != Network::Bridge {
         return Ok(None);
     }
     let program = netavark::find(paths)?;
     let ports = pod.ports.iter().map(of_ipv4).collect::<Result<Vec<_>, _>>()?;
     let address = book::lease(paths, &pod.name, settings.subnet, &ports)?;
-    let connected = port::check(&ports).and_then(|()| {
-        netavark::setup(
-            &program,
-            paths,
-            &pod.name,
-            &netavark::options(pod, settings, address, &ports),
-        )
-    });
-    match connected {
-        Ok(()) => Ok(Some(address)),
-        Err(error) => Err(match disconnect(paths, &pod.name) {
-            Ok(()) => error,
-            Err(undoing) => NetworkError::NotUndone {
-                failed: Box::new(error),
-                undoing: Box::new(undoing),
-            },
-        }),
+    if let Err(error) = port::check(&ports) {
+        return Err(undone(paths, &pod.name, error));
+    }
+    Ok(Some(Reservation {
+        pod: pod.name.clone(),
+        program,
+        address,
+        options: netavark::options(pod, settings, address, &ports),
+    }))
+}
+
+impl Reservation {
+    /// The pod's address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Connects the pod: calls netavark.
+    ///
+    /// # Errors
+    /// What went wrong; then the address is free again and nothing is left of the interface and the rules, or the
+    /// error says what is.
+    pub fn connect(&self, paths: &Paths) -> Result<(), NetworkError> {
+        netavark::setup(&self.program, paths, &self.pod, &self.options)
+            .map_err(|error| undone(paths, &self.pod, error))
+    }
+}
+
+/// Undoes what has been done for the pod. Returns why, and that undoing failed if it did.
+fn undone(paths: &Paths, pod: &PodName, failed: NetworkError) -> NetworkError {
+    match disconnect(paths, pod) {
+        Ok(()) => failed,
+        Err(undoing) => NetworkError::NotUndone {
+            failed: Box::new(failed),
+            undoing: Box::new(undoing),
+        },
     }
 }
 

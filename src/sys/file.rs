@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -46,4 +46,16 @@ pub fn lock(path: &Path) -> io::Result<File> {
         .open(path)?;
     file.lock()?;
     Ok(file)
+}
+
+/// Waits until nobody holds an exclusive lock on the file, and reads it, `largest` bytes at most.
+///
+/// # Errors
+/// Those of open(2), flock(2) and read(2).
+pub fn read_unlocked(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    file.lock_shared()?;
+    let mut content = Vec::new();
+    file.take(largest).read_to_end(&mut content)?;
+    Ok(content)
 }
