@@ -3,7 +3,8 @@
 #   make                       build for use
 #   make install [DESTDIR=…]   what a package holds
 #   make demo                  a pod on a throw-away machine
-#   make bench [QUICK=1]       podunit beside Podman with Quadlet, measured (docs/benchmarks.md)
+#   make bench                 podunit beside Podman with Quadlet, measured (docs/benchmarks.md); QUICK=1: in two
+#                              minutes; GROWTH=1: podunit's cost against size
 #   make check                 everything that must hold before a change is taken
 #   make clean
 
@@ -57,7 +58,7 @@ demo:
 bench:
 	CARGO=$(CARGO) tests/setup
 	$(MAKE) --no-print-directory release
-	CARGO=$(CARGO) tests/bench/run $(if $(QUICK),--quick) $(BENCH)
+	CARGO=$(CARGO) tests/bench/run $(if $(QUICK),--quick) $(if $(GROWTH),--growth) $(BENCH)
 
 check:
 	tests/check-all

@@ -1,8 +1,8 @@
 //! What podunit has to hold (the budgets of its design), and whether it did.
 
-use crate::one_pod;
 use crate::record::{Record, Side, Unit};
 use crate::statistics::{ratios, summary};
+use crate::{loaded, many_pods, members, one_pod};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -28,11 +28,20 @@ fn limits() -> Vec<(String, Limit)> {
     let third = Limit::Times(1.0 / 3.0, Side::Podman);
     let row = |what: &str, limit| (what.to_owned(), limit);
     vec![
+        (loaded::generator(1000), third),
+        (loaded::generator(1000), Limit::Times(1.5, Side::Floor)),
+        (loaded::generator_memory(1000), Limit::Times(1.0, Side::Podman)),
+        (loaded::reload(1000), Limit::Times(1.2, Side::Podman)),
         row(one_pod::START, Limit::Times(1.25, Side::Floor)),
         row(one_pod::STOP_GONE, third),
         row(one_pod::RESTART, third),
         row(one_pod::SPENT, third),
         row(one_pod::RECOVER_INIT, third),
+        (many_pods::memory(1), Limit::At(1500.0, Unit::Kibibytes)),
+        (many_pods::memory(30), Limit::At(500.0, Unit::Kibibytes)),
+        (many_pods::processes(30), Limit::At(2.0, Unit::Number)),
+        (many_pods::started(30), third),
+        row(members::EACH, Limit::At(15.0, Unit::Milliseconds)),
     ]
 }
 
@@ -100,16 +109,20 @@ mod tests {
         };
         let mut record = Record::default();
         for (pair, (ours, theirs)) in [(30, 100), (33, 100), (90, 100)].into_iter().enumerate() {
-            record.add_time(one_pod::RESTART, Side::Podunit, pair as u32, ours, load);
-            record.add_time(one_pod::RESTART, Side::Podman, pair as u32, theirs, load);
+            record
+                .pair(Side::Podunit, pair as u32)
+                .add_time(one_pod::RESTART, ours, load);
+            record
+                .pair(Side::Podman, pair as u32)
+                .add_time(one_pod::RESTART, theirs, load);
         }
         let gate = &gates(&record)[0];
         assert_eq!(
             (gate.measured.as_str(), gate.holds),
             ("0.33 (0.30 to 0.90)", true)
         );
-        record.add_time(one_pod::RESTART, Side::Podunit, 3, 90, load);
-        record.add_time(one_pod::RESTART, Side::Podman, 3, 100, load);
+        record.pair(Side::Podunit, 3).add_time(one_pod::RESTART, 90, load);
+        record.pair(Side::Podman, 3).add_time(one_pod::RESTART, 100, load);
         assert!(!gates(&record)[0].holds);
     }
 }

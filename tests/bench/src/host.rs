@@ -6,6 +6,7 @@ use nix::time::{ClockId, clock_gettime};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 const TICK: u64 = 10_000;
 /// An idle machine has this share of its processors' time left over.
 pub const IDLE: f64 = 0.9;
+
+/// How often it is looked whether the machine is idle, a fifth of a second each time.
+const MOST_TRIES: u32 = 16;
 
 /// Microseconds of the monotonic clock, the one that systemd stamps its units with.
 pub fn now() -> u64 {
@@ -25,11 +29,16 @@ pub fn now() -> u64 {
 ///
 /// # Errors
 /// What `done` fails with; that it did not say yes in a minute.
-pub fn wait_for(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
-    let end = now() + 60_000_000;
+pub fn wait_for(what: &str, done: impl FnMut() -> Result<bool>) -> Result<()> {
+    wait_at_most(60, what, done)
+}
+
+/// The same, for so many seconds.
+pub fn wait_at_most(seconds: u64, what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let end = now() + seconds * 1_000_000;
     while !done()? {
         if now() > end {
-            bail!("{what}: not in a minute");
+            bail!("{what}: not in {seconds} s");
         }
         sleep(Duration::from_millis(1));
     }
@@ -45,35 +54,44 @@ pub struct Quiet {
 }
 
 impl Quiet {
-    /// Waits until the machine is idle, but not for ever.
+    /// Waits until the machine is idle, but not for ever, and less long each time that it was in vain.
     pub fn wait() -> Result<Quiet> {
-        let mut tries = 10;
+        static PATIENCE: AtomicU32 = AtomicU32::new(MOST_TRIES);
+        let patience = PATIENCE.load(Relaxed);
+        let mut tries = patience;
         loop {
-            let (before, at) = (Processors::read()?, now());
+            let (host, machine, at) = (Processors::read()?, usage("")?, now());
             sleep(Duration::from_millis(200));
-            let host = Processors::read()?;
-            let spent = host.busy.saturating_sub(before.busy) as f64;
+            let spent = Processors::read()?.busy.saturating_sub(host.busy) as f64;
             let idle_before = (1.0 - spent / host.capacity(now() - at)).clamp(0.0, 1.0);
             tries -= 1;
             if idle_before >= IDLE || tries == 0 {
+                PATIENCE.store(
+                    if tries > 0 {
+                        MOST_TRIES
+                    } else {
+                        patience.div_ceil(2)
+                    },
+                    Relaxed,
+                );
                 return Ok(Quiet {
                     idle_before,
-                    at: now(),
+                    at,
                     host,
-                    machine: usage("")?,
+                    machine,
                 });
             }
         }
     }
 
-    /// What else went on since.
+    /// What else went on, from the moment before the run until now.
     pub fn load(&self) -> Result<Load> {
         let host = Processors::read()?;
         let busy = host.busy.saturating_sub(self.host.busy);
         let foreign = busy.saturating_sub(usage("")? - self.machine);
         Ok(Load {
             idle_before: self.idle_before,
-            foreign: foreign as f64 / host.capacity((now() - self.at).max(TICK)),
+            foreign: foreign as f64 / host.capacity(now() - self.at),
         })
     }
 }

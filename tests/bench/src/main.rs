@@ -7,7 +7,11 @@
 mod about;
 mod floor;
 mod gates;
+mod growth;
 mod host;
+mod loaded;
+mod many_pods;
+mod members;
 mod noise;
 mod one_pod;
 mod options;
@@ -33,11 +37,22 @@ const FAILED: u8 = 1;
 const NOISY: u8 = 3;
 
 fn main() -> Result<ExitCode> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--cost", command)) = arguments
+        .split_first()
+        .map(|(first, rest)| (first.as_str(), rest))
+    {
+        return loaded::print_cost(command);
+    }
+    let options = Options::parse(arguments.into_iter())?;
     let about = about::about(&options.podunit);
     let mut record = Record::default();
+    let begin = host::now();
     for &part in &options.parts {
-        eprintln!("bench: {part} ...");
+        eprintln!(
+            "bench: {part} ({} s)",
+            host::now().saturating_sub(begin) / 1_000_000
+        );
         if let Err(error) = measure(part, &options, &mut record) {
             record.failures.push(format!("{part}: {error:#}"));
         }
@@ -45,21 +60,10 @@ fn main() -> Result<ExitCode> {
     let gates = gates::gates(&record);
     let noise = noise::complaints(&record);
 
-    let mut text = format!(
-        "{}\n{}\n{}\n",
-        about.markdown(),
-        report::figures(&record),
-        gates::markdown(&gates)
-    );
-    for failure in &record.failures {
-        text += &format!("- NOT MEASURED: {failure}\n");
-    }
-    for complaint in &noise {
-        text += &format!("- NOISY: {complaint}\n");
-    }
+    let text = report::text(&about, &record, &gates, &noise);
     print!("{text}");
     fs::write(options.out.join("bench.md"), text).context("bench.md")?;
-    let all = json!({"about": about, "gates": gates, "noise": noise, "failures": record.failures, "runs": record.runs});
+    let all = json!({"about": about, "gates": gates, "noise": noise, "record": record});
     fs::write(options.out.join("bench.json"), serde_json::to_vec_pretty(&all)?).context("bench.json")?;
     Ok(ExitCode::from(
         match (record.failures.is_empty(), noise.is_empty()) {
@@ -72,6 +76,13 @@ fn main() -> Result<ExitCode> {
 
 fn measure(part: Part, options: &Options, record: &mut Record) -> Result<()> {
     let pairs = options.pairs(part);
+    // hand-written units for many pods would measure nothing new
+    let engines: Vec<Side> = options
+        .sides
+        .iter()
+        .copied()
+        .filter(|side| *side != Side::Floor)
+        .collect();
     match part {
         Part::Start | Part::Restart => {
             for side in [Side::Podunit, Side::Podman] {
@@ -84,6 +95,18 @@ fn measure(part: Part, options: &Options, record: &mut Record) -> Result<()> {
                 _ => one_pod::restart_and_recover,
             };
             one_pod::rounds(record, &options.sides, pairs, measure);
+        }
+        Part::Pods => {
+            for (count, pairs) in [(1, pairs), (10, pairs), (30, pairs.min(3))] {
+                many_pods::rounds(record, &engines, pairs, count)?;
+            }
+        }
+        Part::Members => members::rounds(record, &engines, pairs)?,
+        Part::Growth => growth::measure(record, pairs)?,
+        Part::Loaded => {
+            for (count, pairs) in [(1, pairs), (100, pairs), (1000, pairs.min(5))] {
+                loaded::rounds(record, &options.sides, pairs, count)?;
+            }
         }
     }
     Ok(())

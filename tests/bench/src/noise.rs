@@ -2,7 +2,7 @@
 
 use crate::host::IDLE;
 use crate::one_pod::START;
-use crate::record::{Record, Side};
+use crate::record::{Load, Record, Side};
 use crate::statistics::summary;
 
 /// At most this share of the values may have been measured when the machine had not been idle before, ...
@@ -17,9 +17,9 @@ const SPREAD: f64 = 0.15;
 /// Why the run is noisy; nothing for a clean one.
 pub fn complaints(record: &Record) -> Vec<String> {
     let mut complaints = Vec::new();
-    let share = |noisy: &dyn Fn(&crate::record::Load) -> bool| {
-        let count = record.runs.iter().filter(|run| noisy(&run.load)).count();
-        count as f64 / record.runs.len().max(1) as f64
+    let share = |noisy: &dyn Fn(&Load) -> bool| {
+        let count = record.loads().filter(|load| noisy(load)).count();
+        count as f64 / record.loads().count().max(1) as f64
     };
     let busy = share(&|load| load.idle_before < IDLE);
     if busy > BUSY_BEFORE {
@@ -57,13 +57,13 @@ pub fn complaints(record: &Record) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Load;
 
     fn record(loads: impl IntoIterator<Item = (f64, f64, u64)>) -> Record {
         let mut record = Record::default();
         for (pair, (idle_before, foreign, milliseconds)) in loads.into_iter().enumerate() {
             let load = Load { idle_before, foreign };
-            record.add_time(START, Side::Floor, pair as u32, milliseconds * 1000, load);
+            let mut floor = record.pair(Side::Floor, pair as u32);
+            floor.add_time(START, milliseconds * 1000, load);
         }
         record
     }

@@ -2,13 +2,15 @@
 
 use crate::host::{self, Quiet, Spent, now, wait_for};
 use crate::probe::wait_answer;
-use crate::record::{Load, Record, Side};
+use crate::record::{Load, Pair, Record, Side};
 use crate::sides::{self, Pod};
 use crate::systemd::{Call, run, systemctl, units};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::Duration;
 
 pub const START: &str = "start to HTTP 200";
 pub const START_RETURNED: &str = "start: systemctl returned";
@@ -43,10 +45,12 @@ fn start(pod: &Pod, side: Side) -> Result<Start> {
     })
 }
 
-/// Waits until every unit has become active after `since`; when the last one did.
+/// Waits until every unit has become active after `since`; when the last one did, by systemd's own clock.
 pub fn all_active(names: &[String], since: u64) -> Result<u64> {
     let mut last = 0;
     wait_for("all units active", || {
+        // the answer says when it was: there is no need to ask often, which would slow down what is measured
+        sleep(Duration::from_millis(50));
         let units = units(names)?;
         last = units.iter().map(|unit| unit.active_since).max().unwrap_or(0);
         Ok(units.iter().all(|unit| unit.active && unit.active_since > since))
@@ -55,32 +59,32 @@ pub fn all_active(names: &[String], since: u64) -> Result<u64> {
 }
 
 /// Start and stop.
-pub fn start_and_stop(record: &mut Record, side: Side, pair: u32) -> Result<()> {
-    let pod = Pod::founding(0);
+pub fn start_and_stop(values: &mut Pair) -> Result<()> {
+    let (pod, side) = (Pod::founding(0), values.side);
     let before = Quiet::wait()?;
     let (spent, processes) = (Spent::read()?, host::processes()?);
     let started = start(&pod, side)?;
     let load = before.load()?;
-    record.add_time(START, side, pair, started.answered - started.begin, load);
-    record.add_time(START_RETURNED, side, pair, started.returned - started.begin, load);
+    values.add_time(START, started.answered - started.begin, load);
+    values.add_time(START_RETURNED, started.returned - started.begin, load);
     let active = all_active(&pod.units(side), started.begin)?;
-    record.add_time(START_ACTIVE, side, pair, active - started.begin, load);
+    values.add_time(START_ACTIVE, active - started.begin, load);
     // what a start leaves to be done is part of it
     let before = Quiet::wait()?;
     let (units, machine) = spent.since()?;
-    record.add_time(SPENT, side, pair, units, load);
-    record.add_time(SPENT_MACHINE, side, pair, machine, load);
+    values.add_time(SPENT, units, load);
+    values.add_time(SPENT_MACHINE, machine, load);
     let begin = now();
     let returned = systemctl("stop", &pod.named(side))?;
     let gone = all_gone(&processes)?;
     let load = before.load()?;
-    record.add_time(STOP, side, pair, returned, load);
-    record.add_time(STOP_GONE, side, pair, gone - begin, load);
+    values.add_time(STOP, returned, load);
+    values.add_time(STOP_GONE, gone - begin, load);
     Ok(())
 }
 
 /// Waits until no process, interface or firewall rule of a pod is left; when the last process and interface went.
-fn all_gone(before: &BTreeSet<u32>) -> Result<u64> {
+pub fn all_gone(before: &BTreeSet<u32>) -> Result<u64> {
     wait_for("everything gone after the stop", || {
         let left = &host::processes()? - before;
         Ok(left.is_empty() && host::pods_interfaces()? == 0)
@@ -96,14 +100,14 @@ fn all_gone(before: &BTreeSet<u32>) -> Result<u64> {
 }
 
 /// Restart of a member, then what follows on kill -9 of one and, where there is a supervisor, of the pod's PID 1.
-pub fn restart_and_recover(record: &mut Record, side: Side, pair: u32) -> Result<()> {
-    let pod = Pod::founding(0);
+pub fn restart_and_recover(values: &mut Pair) -> Result<()> {
+    let (pod, side) = (Pod::founding(0), values.side);
     let begin = start(&pod, side)?.begin;
     all_active(&pod.units(side), begin)?;
     let web = [pod.member_unit(side, "web")];
 
     let restart = until_answer(&pod, || Call::begin("restart", &web).map(Some))?;
-    record.add_time(RESTART, side, pair, restart.taken(), restart.load);
+    values.add_time(RESTART, restart.taken(), restart.load);
 
     let main = web_servers()?.into_iter().find(|process| {
         let parent = host::parent(*process).and_then(host::program);
@@ -111,7 +115,7 @@ pub fn restart_and_recover(record: &mut Record, side: Side, pair: u32) -> Result
     });
     let main = main.context("no web server")?;
     let recovery = until_answer(&pod, || kill_9(main))?;
-    record.add_time(RECOVER_MEMBER, side, pair, recovery.taken(), recovery.load);
+    values.add_time(RECOVER_MEMBER, recovery.taken(), recovery.load);
 
     if let Some(init) = init_of(&pod, side)? {
         let recovery = until_answer(&pod, || kill_9(init))?;
@@ -121,13 +125,7 @@ pub fn restart_and_recover(record: &mut Record, side: Side, pair: u32) -> Result
             restarted.remove(0);
         }
         let active = all_active(&restarted, recovery.begin)? - recovery.begin;
-        record.add_time(
-            RECOVER_INIT,
-            side,
-            pair,
-            recovery.taken().max(active),
-            recovery.load,
-        );
+        values.add_time(RECOVER_INIT, recovery.taken().max(active), recovery.load);
     }
     Quiet::wait()?;
     systemctl("stop", &pod.named(side))?;
@@ -192,22 +190,16 @@ fn init_of(pod: &Pod, side: Side) -> Result<Option<u32>> {
 }
 
 /// One unmeasured round, so that caches are filled; then all pairs, with the sides in another order each time.
-pub fn rounds(
-    record: &mut Record,
-    sides: &[Side],
-    pairs: u32,
-    measure: fn(&mut Record, Side, u32) -> Result<()>,
-) {
+pub fn rounds(record: &mut Record, sides: &[Side], pairs: u32, measure: fn(&mut Pair) -> Result<()>) {
     let pods = [Pod::founding(0)];
     for round in 0..=pairs {
-        for at in 0..sides.len() {
-            let side = sides[(at + round as usize) % sides.len()];
+        for side in sides::in_turn(sides, round) {
             let mut unmeasured = Record::default();
             let (record, pair) = match round.checked_sub(1) {
                 Some(pair) => (&mut *record, pair),
                 None => (&mut unmeasured, 0),
             };
-            if let Err(error) = measure(record, side, pair) {
+            if let Err(error) = measure(&mut record.pair(side, pair)) {
                 record.failures.push(format!("{side}: {error:#}"));
                 sides::clean_up(side, &pods);
             }

@@ -12,9 +12,32 @@ pub enum Part {
     Start,
     /// Restart of a member, recovery.
     Restart,
+    /// 1, 10, 30 pods: start, stop, memory, processes.
+    Pods,
+    /// Pods of 2, 8, 16 members.
+    Members,
+    /// Generator and daemon-reload for 1, 100, 1,000 pods.
+    Loaded,
+    /// podunit's cost against size.
+    Growth,
 }
 
-const PARTS: [(&str, Part); 2] = [("start", Part::Start), ("restart", Part::Restart)];
+const PARTS: [(&str, Part); 6] = [
+    ("start", Part::Start),
+    ("restart", Part::Restart),
+    ("pods", Part::Pods),
+    ("members", Part::Members),
+    ("loaded", Part::Loaded),
+    ("growth", Part::Growth),
+];
+/// What a full run measures. Growth is a matter of podunit alone, and takes as long again.
+const FULL: [Part; 5] = [
+    Part::Start,
+    Part::Restart,
+    Part::Pods,
+    Part::Members,
+    Part::Loaded,
+];
 const SIDES: [(&str, Side); 3] = [
     ("podunit", Side::Podunit),
     ("podman", Side::Podman),
@@ -50,7 +73,7 @@ impl Options {
     pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options> {
         let mut options = Options {
             quick: false,
-            parts: PARTS.map(|(_, part)| part).to_vec(),
+            parts: FULL.to_vec(),
             sides: SIDES.map(|(_, side)| side).to_vec(),
             pairs: None,
             images: "/root/images".into(),
@@ -85,7 +108,9 @@ impl Options {
         let usual = match part {
             _ if self.quick => 3,
             Part::Start => 11,
-            Part::Restart => 7,
+            Part::Restart | Part::Loaded => 7,
+            Part::Pods | Part::Members => 5,
+            Part::Growth => 3,
         };
         self.pairs.unwrap_or(usual)
     }
@@ -124,6 +149,9 @@ mod tests {
         assert!(parse("--fast").is_err());
         assert!(parse("--pairs").is_err());
         let error = parse("--only start,stop").unwrap_err();
-        assert_eq!(error.to_string(), "unknown: stop (known: start, restart)");
+        assert_eq!(
+            error.to_string(),
+            "unknown: stop (known: start, restart, pods, members, loaded, growth)"
+        );
     }
 }

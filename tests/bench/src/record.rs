@@ -68,36 +68,47 @@ pub struct Run {
     pub load: Load,
 }
 
+/// One value of podunit at one size.
+#[derive(Debug, Clone, Serialize)]
+pub struct Growth {
+    /// What was measured, in words, with its unit and what is counted as size.
+    pub what: String,
+    pub size: usize,
+    pub value: f64,
+    #[serde(flatten)]
+    pub load: Load,
+}
+
 /// All that was measured, in the order in which it was.
 #[derive(Debug, Default, Serialize)]
 pub struct Record {
     pub runs: Vec<Run>,
+    pub growth: Vec<Growth>,
     /// Parts that could not be measured, and why.
     pub failures: Vec<String>,
 }
 
 impl Record {
-    pub fn add(&mut self, what: &str, unit: Unit, side: Side, pair: u32, value: f64, load: Load) {
-        self.runs.push(Run {
+    /// For the values of one side in one pair.
+    pub fn pair(&mut self, side: Side, pair: u32) -> Pair<'_> {
+        let record = self;
+        Pair { record, side, pair }
+    }
+
+    /// A value of podunit at that size.
+    pub fn grow(&mut self, what: &str, size: usize, value: f64, load: Load) {
+        self.growth.push(Growth {
             what: what.to_owned(),
-            unit,
-            side,
-            pair,
+            size,
             value,
             load,
         });
     }
 
-    /// A time, from microseconds.
-    pub fn add_time(&mut self, what: &str, side: Side, pair: u32, microseconds: u64, load: Load) {
-        self.add(
-            what,
-            Unit::Milliseconds,
-            side,
-            pair,
-            microseconds as f64 / 1000.0,
-            load,
-        );
+    /// The load seen around every value.
+    pub fn loads(&self) -> impl Iterator<Item = Load> {
+        let of_runs = self.runs.iter().map(|run| run.load);
+        of_runs.chain(self.growth.iter().map(|growth| growth.load))
     }
 
     /// The values of one row, by pair.
@@ -118,5 +129,30 @@ impl Record {
             }
         }
         rows
+    }
+}
+
+/// Where the values of one side in one pair go.
+pub struct Pair<'a> {
+    record: &'a mut Record,
+    pub side: Side,
+    pair: u32,
+}
+
+impl Pair<'_> {
+    pub fn add(&mut self, what: &str, unit: Unit, value: f64, load: Load) {
+        self.record.runs.push(Run {
+            what: what.to_owned(),
+            unit,
+            side: self.side,
+            pair: self.pair,
+            value,
+            load,
+        });
+    }
+
+    /// A time, from microseconds.
+    pub fn add_time(&mut self, what: &str, microseconds: u64, load: Load) {
+        self.add(what, Unit::Milliseconds, microseconds as f64 / 1000.0, load);
     }
 }

@@ -1,11 +1,33 @@
 //! The tables, as Markdown.
 
+use crate::about::About;
+use crate::gates::{self, Gate};
 use crate::record::{Record, Run, Side, Unit};
 use crate::statistics::{Summary, ratios, summary};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// All tables, and what is to be said against them.
+pub fn text(about: &About, record: &Record, gates: &[Gate], noise: &[String]) -> String {
+    let mut text = about.markdown();
+    if !record.runs.is_empty() {
+        let _ = write!(text, "\n{}\n{}", figures(record), gates::markdown(gates));
+    }
+    if !record.growth.is_empty() {
+        let _ = write!(text, "\n{}", growth(record));
+    }
+    text.push('\n');
+    for failure in &record.failures {
+        let _ = writeln!(text, "- NOT MEASURED: {failure}");
+    }
+    for complaint in noise {
+        let _ = writeln!(text, "- NOISY: {complaint}");
+    }
+    text
+}
+
 /// One line for each measured thing and side.
-pub fn figures(record: &Record) -> String {
+fn figures(record: &Record) -> String {
     let mut text = "| what | side | min | median | max | podunit is … of it (range) | runs | idle before | others took |\n\
                     | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
         .to_owned();
@@ -57,8 +79,52 @@ fn line(record: &Record, what: &str, side: Side) -> Option<String> {
     Some(line)
 }
 
+/// What podunit costs against size. Where what each further one costs does not rise, growth is linear or better.
+fn growth(record: &Record) -> String {
+    let mut text =
+        "| what | size | median (range) | each further one | runs |\n| --- | --- | --- | --- | --- |\n"
+            .to_owned();
+    let mut series: BTreeMap<usize, BTreeMap<usize, Vec<f64>>> = BTreeMap::new();
+    let mut names: Vec<&str> = Vec::new();
+    for point in &record.growth {
+        let at = names
+            .iter()
+            .position(|name| *name == point.what)
+            .unwrap_or_else(|| {
+                names.push(&point.what);
+                names.len() - 1
+            });
+        series
+            .entry(at)
+            .or_default()
+            .entry(point.size)
+            .or_default()
+            .push(point.value);
+    }
+    for (name, sizes) in names.iter().zip(series.values()) {
+        let mut last: Option<(usize, f64)> = None;
+        for (&size, values) in sizes {
+            let Some(value) = summary(values.iter().copied()) else {
+                continue;
+            };
+            let further = last.map(|(before, median)| (value.median - median) / (size - before) as f64);
+            let _ = writeln!(
+                text,
+                "| {name} | {size} | {:.1} ({:.1} to {:.1}) | {} | {} |",
+                value.median,
+                value.min,
+                value.max,
+                further.map_or("–".to_owned(), |further| format!("{further:.3}")),
+                value.count,
+            );
+            last = Some((size, value.median));
+        }
+    }
+    text
+}
+
 /// `0.31 (0.29 to 0.35)`.
-pub fn range(ratio: &Summary) -> String {
+fn range(ratio: &Summary) -> String {
     format!("{:.2} ({:.2} to {:.2})", ratio.median, ratio.min, ratio.max)
 }
 

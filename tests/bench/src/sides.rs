@@ -1,7 +1,7 @@
 //! The same pods for each side: definitions, and the names of the units made of them.
 
 use crate::record::Side;
-use crate::systemd::{run, systemctl};
+use crate::systemd::{Call, run, systemctl};
 use anyhow::Result;
 use std::fmt::Write;
 use std::fs;
@@ -158,8 +158,12 @@ impl Member {
     }
 }
 
-/// The folder from which a side reads definitions. Both are in /run, so that a whole set is there or away with one
-/// rename.
+/// The sides of one pair, in another order for each.
+pub fn in_turn(sides: &[Side], pair: u32) -> impl Iterator<Item = Side> {
+    (0..sides.len()).map(move |at| sides[(at + pair as usize) % sides.len()])
+}
+
+/// The folder from which a side reads definitions.
 fn folder(side: Side) -> &'static Path {
     Path::new(match side {
         Side::Podunit => "/run/podunit/definitions",
@@ -194,6 +198,6 @@ pub fn reload() -> Result<u64> {
 /// Ends whatever may be left of a side's pods, after a failure.
 pub fn clean_up(side: Side, pods: &[Pod]) {
     let units: Vec<String> = pods.iter().flat_map(|pod| pod.units(side)).collect();
-    let _ = systemctl("stop", &units);
+    let _ = Call::begin("stop", &units).and_then(Call::end);
     let _ = run("systemctl", &["reset-failed"]);
 }

@@ -1,9 +1,12 @@
 //! Calling systemd.
 
-use crate::host::now;
+use crate::host::{now, wait_at_most};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Output, Stdio};
+
+/// How long systemd may take for what it is asked, in seconds; hundreds of pods need more than a minute.
+const LIMIT: u64 = 240;
 
 /// Runs a program to its end.
 ///
@@ -43,12 +46,20 @@ impl Call {
 
     /// Waits for its end; the time of it.
     pub fn end(mut self) -> Result<u64> {
-        let status = self.0.wait()?;
+        let mut status = None;
+        let ended = wait_at_most(LIMIT, "the end of systemctl", || {
+            status = self.0.try_wait()?;
+            Ok(status.is_some())
+        });
         let end = now();
-        if !status.success() {
-            bail!("systemctl: {status}");
+        if ended.is_err() {
+            self.0.kill()?;
         }
-        Ok(end)
+        ended?;
+        match status {
+            Some(status) if !status.success() => bail!("systemctl: {status}"),
+            _ => Ok(end),
+        }
     }
 }
 
