@@ -26,10 +26,12 @@
 //! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
 //! | [`supervise`] | the running pod | `compiled` `infra` `timeline` `model` `sys` `systemd` |
+//! | [`analyze`] | how long a start took, and why | `timeline` `model` |
 //! | [`cli`] | commands; ties the others | everything |
 //!
 //! `tests/house.rs` holds the arrows.
 
+pub mod analyze;
 pub mod cli;
 pub mod compiled;
 pub mod definition;

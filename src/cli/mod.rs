@@ -1,5 +1,6 @@
 //! What a user types. One file for each command; [`output`] does all printing to standard output.
 
+pub mod analyze;
 pub mod check;
 pub mod exec;
 pub mod generate;
@@ -38,6 +39,7 @@ Examples:
   systemctl daemon-reload              makes the units
   systemctl start pod-my-shared-pod    returns when ready
   podunit ps
+  podunit analyze my-shared-pod        how long its start took, and why
   podunit logs my-shared-pod -f
   podunit exec my-shared-pod/busybox-client ps aux
 
@@ -64,6 +66,7 @@ enum Command {
     Kill(kill::Arguments),
     Reload(reload::Arguments),
     Inspect(inspect::Arguments),
+    Analyze(analyze::Arguments),
     #[command(subcommand)]
     Image(image::Command),
     /// Manual pages and completions, for packages.
@@ -94,6 +97,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Kill(arguments) => kill::run(&arguments, &paths),
         Command::Reload(arguments) => reload::run(&arguments, &paths),
         Command::Inspect(arguments) => inspect::run(&arguments, &paths),
+        Command::Analyze(arguments) => analyze::run(&arguments, &paths),
         Command::Image(command) => image::run(&command, &paths),
         Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),

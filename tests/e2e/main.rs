@@ -4,6 +4,7 @@
 //! `make check` sets everything up and says where it is by `PODUNIT_STAGE` and `PODUNIT_IMAGES`; without these, or
 //! without root, every test here says that it was skipped.
 
+mod analyze;
 mod boot;
 mod definitions;
 mod examples;
