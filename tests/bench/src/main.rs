@@ -89,7 +89,9 @@ fn measure(part: Part, options: &Options, record: &mut Record) -> Result<()> {
                 sides::define(side, &[Pod::founding(0)])?;
             }
             sides::reload()?;
-            floor::prepare(Path::new(&options.images)).context("the floor")?;
+            if options.sides.contains(&Side::Floor) {
+                floor::prepare(Path::new(&options.images)).context("the floor")?;
+            }
             let measure = match part {
                 Part::Start => one_pod::start_and_stop,
                 _ => one_pod::restart_and_recover,

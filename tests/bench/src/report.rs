@@ -135,3 +135,53 @@ fn number(value: f64, unit: Unit) -> String {
         _ => format!("{value:.0}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Load;
+
+    const QUIET: Load = Load {
+        idle_before: 0.99,
+        foreign: 0.01,
+    };
+
+    #[test]
+    fn a_row_has_its_ratio() {
+        let mut record = Record::default();
+        for (pair, (ours, theirs)) in [(100, 400), (120, 400), (90, 450)].into_iter().enumerate() {
+            record
+                .pair(Side::Podunit, pair as u32)
+                .add_time("start", ours * 1000, QUIET);
+            record
+                .pair(Side::Podman, pair as u32)
+                .add_time("start", theirs * 1000, QUIET);
+        }
+        let table = figures(&record);
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            [
+                "| start, ms | podunit | 90.0 | 100 | 120 | – | 3 | 99 % | 1 % (at most 1) |",
+                "| start, ms | Podman | 400 | 400 | 450 | 0.25 (0.20 to 0.30) | 3 | 99 % | 1 % (at most 1) |",
+            ]
+        );
+    }
+
+    #[test]
+    fn growth_shows_what_each_further_one_costs() {
+        let mut record = Record::default();
+        for (size, value) in [(1, 10.0), (11, 30.0), (1, 12.0), (11, 33.0)] {
+            record.grow("start, ms, by members", size, value, QUIET);
+        }
+        let table = growth(&record);
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            [
+                "| start, ms, by members | 1 | 11.0 (10.0 to 12.0) | – | 2 |",
+                "| start, ms, by members | 11 | 31.5 (30.0 to 33.0) | 2.050 | 2 |",
+            ]
+        );
+    }
+}
