@@ -276,7 +276,7 @@ fn a_full_disk_leaves_nothing_half_written() {
         return;
     }
     // Too few inodes, then too few pages, at each point where it can fail.
-    for inodes in 2..=8 {
+    for inodes in 2..=7 {
         with_tmpfs(&format!("nr_inodes={inodes}"), |dir| {
             let said = fails_and_leaves_nothing(dir);
             assert!(

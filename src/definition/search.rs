@@ -2,14 +2,13 @@
 
 use super::document::{Definition, Document, Kind};
 use crate::diagnostic::{Place, Problem};
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
+use std::ffi::OsStr;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
 
 /// Largest text that is read.
 const MAX_SIZE: u64 = 1 << 20;
@@ -25,6 +24,12 @@ pub(super) struct Folder {
     pub(super) path: PathBuf,
     /// How it is shown to the user.
     pub(super) shown: PathBuf,
+}
+
+/// A folder that is there, opened.
+struct Directory<'a> {
+    folder: &'a Folder,
+    fd: OwnedFd,
 }
 
 /// What the folders hold.
@@ -54,27 +59,31 @@ enum Unreadable {
 /// Reads all definitions of `folders`; of files of one name, that in the first folder counts.
 pub(super) fn find(folders: &[Folder]) -> Found {
     let mut found = Found::default();
-    let mut files: BTreeMap<(Kind, String), (&Folder, String)> = BTreeMap::new();
-    let mut drop_ins: BTreeMap<String, BTreeMap<String, (&Folder, PathBuf)>> = BTreeMap::new();
+    let directories: Vec<Directory> = folders
+        .iter()
+        .filter_map(|folder| Directory::open(folder, &mut found.problems))
+        .collect();
+    let mut files: BTreeMap<(Kind, String), (&Directory, String)> = BTreeMap::new();
+    let mut drop_ins: BTreeMap<String, BTreeMap<String, (&Directory, PathBuf)>> = BTreeMap::new();
     let mut drop_in_problems: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
-    for folder in folders {
-        let names = list(folder, Path::new(""), &mut found.problems);
+    for directory in &directories {
+        let names = list(&directory.fd, &directory.folder.shown, &mut found.problems);
         for name in names {
             if let Some((kind, base)) = kind_of(&name) {
-                files.entry((kind, base.to_owned())).or_insert((folder, name));
+                files.entry((kind, base.to_owned())).or_insert((directory, name));
             } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| kind_of(owner).is_some()) {
                 let problems = drop_in_problems.entry(owner.to_owned()).or_default();
-                let names = list(folder, Path::new(&name), problems);
+                let names = directory.list_below(&name, problems);
                 let all = drop_ins.entry(owner.to_owned()).or_default();
                 for file in names.into_iter().filter(|file| file.ends_with(".conf")) {
                     let path = Path::new(&name).join(&file);
-                    all.entry(file).or_insert((folder, path));
+                    all.entry(file).or_insert((directory, path));
                 }
             }
         }
     }
-    for ((kind, base), (folder, name)) in files {
-        let path = folder.shown.join(&name);
+    for ((kind, base), (directory, name)) in files {
+        let path = directory.folder.shown.join(&name);
         let mut definition = Definition {
             kind,
             base,
@@ -83,19 +92,19 @@ pub(super) fn find(folders: &[Folder]) -> Found {
             documents: Vec::new(),
             problems: drop_in_problems.remove(&name).unwrap_or_default(),
         };
-        match read(folder, Path::new(&name)) {
+        match read(directory, Path::new(&name)) {
             Err(Unreadable::Masked) => {
                 found
                     .masked
                     .extend((kind == Kind::Pod).then_some(definition.base));
                 continue;
             }
-            text => definition.add(folder.shown.join(&name), text),
+            text => definition.add(directory.folder.shown.join(&name), text),
         }
-        for (folder, drop_in) in drop_ins.remove(&name).unwrap_or_default().into_values() {
-            let path = folder.shown.join(&drop_in);
+        for (directory, drop_in) in drop_ins.remove(&name).unwrap_or_default().into_values() {
+            let path = directory.folder.shown.join(&drop_in);
             definition.files.push(path.clone());
-            definition.add(path, read(folder, &drop_in));
+            definition.add(path, read(directory, &drop_in));
         }
         found.definitions.push(definition);
     }
@@ -141,18 +150,46 @@ impl Definition {
     }
 }
 
-/// Names in a folder, sorted; none if there is no such folder.
-fn list(folder: &Folder, below: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
-    let place = || Place::file(folder.shown.join(below));
-    let directory = match open(folder, below, OFlags::DIRECTORY) {
-        Ok(directory) => directory,
-        Err(Errno::NOENT) => return Vec::new(),
+impl<'a> Directory<'a> {
+    /// Opens a folder; none if it is not there.
+    fn open(folder: &'a Folder, problems: &mut Vec<Problem>) -> Option<Self> {
+        let root = open_root(folder);
+        let opened = root.and_then(|root| {
+            without_links(root.as_fd(), &folder.path, OFlags::DIRECTORY)
+                .or_else(|_| in_root(folder, Path::new(""), OFlags::DIRECTORY))
+        });
+        let fd = or_problem(opened, &folder.shown, problems)?;
+        Some(Self { folder, fd })
+    }
+
+    /// Names in the folder `name` of this one, sorted.
+    fn list_below(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+        let shown = self.folder.shown.join(name);
+        let opened = self.open_below(Path::new(name), OFlags::DIRECTORY);
+        or_problem(opened, &shown, problems).map_or_else(Vec::new, |fd| list(&fd, &shown, problems))
+    }
+
+    /// Opens what is `below`, following links inside the folder's root only.
+    fn open_below(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        without_links(self.fd.as_fd(), below, flags).or_else(|_| in_root(self.folder, below, flags))
+    }
+}
+
+/// A folder that is not there is no problem.
+fn or_problem(opened: Result<OwnedFd, Errno>, shown: &Path, problems: &mut Vec<Problem>) -> Option<OwnedFd> {
+    match opened {
+        Ok(fd) => Some(fd),
+        Err(Errno::NOENT) => None,
         Err(error) => {
             let message = format!("the folder of definitions cannot be read: {error}");
-            problems.push(Problem::error(place(), message));
-            return Vec::new();
+            problems.push(Problem::error(Place::file(shown), message));
+            None
         }
-    };
+    }
+}
+
+/// Names in a folder, sorted.
+fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut names = Vec::new();
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
     let mut entries = RawDir::new(directory, &mut buffer);
@@ -168,7 +205,7 @@ fn list(folder: &Folder, below: &Path, problems: &mut Vec<Problem>) -> Vec<Strin
             Ok(_) => format!("the folder has more than {MAX_ENTRIES} files: none of them is read"),
             Err(error) => format!("the folder of definitions cannot be read: {error}"),
         };
-        problems.push(Problem::error(place(), message));
+        problems.push(Problem::error(Place::file(shown), message));
         return Vec::new();
     }
     names.sort_unstable();
@@ -176,7 +213,7 @@ fn list(folder: &Folder, below: &Path, problems: &mut Vec<Problem>) -> Vec<Strin
 }
 
 /// Reads one file: never waits, never more than 1 MiB.
-fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
+fn read(directory: &Directory, name: &Path) -> Result<String, Unreadable> {
     let wrong = |why: String, help| Unreadable::Wrong {
         why,
         help,
@@ -189,12 +226,19 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
         ),
         error => wrong(format!("the file cannot be read: {error}"), None),
     };
-    let path = folder.path.join(name);
-    // Asked first: a tree that is not the running system may have no /dev.
-    if std::fs::read_link(folder.root.join(path)).is_ok_and(|target| target == Path::new("/dev/null")) {
-        return Err(Unreadable::Masked);
-    }
-    let file = open(folder, name, OFlags::NONBLOCK | OFlags::NOCTTY).map_err(cannot)?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match without_links(directory.fd.as_fd(), name, flags) {
+        Ok(file) => file,
+        Err(_) => {
+            let folder = directory.folder;
+            // Asked first: a tree that is not the running system may have no /dev.
+            let target = std::fs::read_link(folder.root.join(folder.path.join(name)));
+            if target.is_ok_and(|target| target == Path::new("/dev/null")) {
+                return Err(Unreadable::Masked);
+            }
+            in_root(folder, name, flags).map_err(cannot)?
+        }
+    };
     let status = rustix::fs::fstat(&file).map_err(cannot)?;
     match FileType::from_raw_mode(status.st_mode) {
         FileType::RegularFile => {}
@@ -214,9 +258,7 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
             ));
         }
     }
-    let mut bytes = Vec::new();
-    let read = File::from(file).take(MAX_SIZE + 1).read_to_end(&mut bytes);
-    read.map_err(|error| wrong(format!("the file cannot be read: {error}"), None))?;
+    let bytes = read_all(&file, status.st_size).map_err(cannot)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_SIZE) {
         let help = "a definition is a few lines; put data into files of its own and mount them with Volume=";
         return Err(wrong("the file is larger than 1 MiB".to_owned(), Some(help)));
@@ -231,15 +273,49 @@ fn read(folder: &Folder, name: &Path) -> Result<String, Unreadable> {
     })
 }
 
+/// The bytes of a file that says it has `size`, at most one more than may be.
+fn read_all(file: &OwnedFd, size: i64) -> Result<Vec<u8>, Errno> {
+    let most = MAX_SIZE + 1;
+    // One byte more than there should be: a read that leaves it free was the last but one.
+    let room = u64::try_from(size).unwrap_or(0).saturating_add(1).min(most);
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
+    while (bytes.len() as u64) < most {
+        bytes.reserve(1);
+        match rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes)) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// Opens what is `below` a folder, where no link is on the way: what nearly every definition is, and the quickest.
+fn without_links(folder: BorrowedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let step = |at: BorrowedFd, name: &OsStr, flags: OFlags| {
+        rustix::fs::openat(at, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    };
+    let mut names = below.components().map(|part| match part {
+        Component::Normal(name) => Ok(name),
+        _ => Err(Errno::INVAL),
+    });
+    let last = names.next_back().ok_or(Errno::INVAL)??;
+    let mut at: Option<OwnedFd> = None;
+    for name in names {
+        let from = at.as_ref().map_or(folder, AsFd::as_fd);
+        at = Some(step(from, name?, OFlags::PATH | OFlags::DIRECTORY)?);
+    }
+    step(at.as_ref().map_or(folder, AsFd::as_fd), last, flags)
+}
+
+fn open_root(folder: &Folder) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&folder.root, flags, Mode::empty())
+}
+
 /// Opens what is `below` a folder, following links inside the folder's root only.
-fn open(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(
-        CWD,
-        &folder.root,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+fn in_root(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(root, folder.path.join(below), flags, Mode::empty(), resolve)
+    let flags = flags | OFlags::CLOEXEC;
+    rustix::fs::openat2(open_root(folder)?, folder.path.join(below), flags, Mode::empty(), resolve)
 }

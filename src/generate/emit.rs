@@ -1,7 +1,8 @@
-//! A [`UnitSet`] → files in a directory: all of it or nothing, each file whole at every moment.
+//! A [`UnitSet`] → files in a directory: all of it or nothing, and what is replaced is whole at every moment.
 //!
-//! Everything is first written under names that systemd does not look at, then renamed. A run that is killed, or
-//! that meets another run in the same directory, leaves no half of a file.
+//! A file that is new is written in its place: its pod cannot be started before `pod-X.service` is there, the last
+//! of all, and should a kill leave that one empty, it is masked to systemd. A file of an earlier run, or of another
+//! run in the same directory, is written under a name that systemd does not look at, then renamed.
 
 use super::{Link, UnitSet};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -68,9 +69,16 @@ impl Output {
             .map(|file| (file.name.as_str(), file.text.as_str(), 0o644));
         let files: Vec<(&str, &str, u32)> = compiled.chain(units).collect();
 
-        let written = self
-            .write_files(&files)
-            .and_then(|()| set.links.iter().try_for_each(|link| self.link(link)));
+        let written = files
+            .iter()
+            .try_for_each(|(name, text, mode)| {
+                self.write_file(name, text, Mode::from_raw_mode(*mode))
+                    .map_err(|errno| at(name, errno))
+            })
+            .and_then(|()| {
+                let link = |link| self.link(link).map_err(|errno| at(&link.path, errno));
+                set.links.iter().try_for_each(link)
+            });
         written.map_err(|(file, errno)| {
             let names = files
                 .iter()
@@ -89,41 +97,39 @@ impl Output {
         })
     }
 
-    fn write_files(&self, files: &[(&str, &str, u32)]) -> Result<(), (String, Errno)> {
-        for (name, text, mode) in files {
-            self.write_temporary(name, text, Mode::from_raw_mode(*mode))
-                .map_err(|errno| at(name, errno))?;
+    fn write_file(&self, name: &str, text: &str, mode: Mode) -> Result<(), Errno> {
+        match self.create(name, OFlags::EXCL, text, mode) {
+            Err(Errno::EXIST) => {}
+            written => return written,
         }
-        for (name, ..) in files {
-            rustix::fs::renameat(&self.fd, self.temporary(name), &self.fd, *name)
-                .map_err(|errno| at(name, errno))?;
-        }
-        Ok(())
+        let temporary = self.temporary(name);
+        self.create(&temporary, OFlags::TRUNC, text, mode)?;
+        rustix::fs::renameat(&self.fd, &temporary, &self.fd, name)
     }
 
-    fn write_temporary(&self, name: &str, text: &str, mode: Mode) -> Result<(), Errno> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(rustix::fs::openat(&self.fd, self.temporary(name), flags, mode)?);
+    fn create(&self, name: &str, how: OFlags, text: &str, mode: Mode) -> Result<(), Errno> {
+        let flags = how | OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat(&self.fd, name, flags, mode)?);
         file.write_all(text.as_bytes())
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 
-    fn link(&self, link: &Link) -> Result<(), (String, Errno)> {
-        let error = |errno| at(&link.path, errno);
-        if let Some((dir, _)) = link.path.split_once('/') {
+    fn link(&self, link: &Link) -> Result<(), Errno> {
+        let make = |name: &str| rustix::fs::symlinkat(link.target.as_str(), &self.fd, name);
+        let mut made = make(&link.path);
+        if let (Err(Errno::NOENT), Some((dir, _))) = (made, link.path.split_once('/')) {
             match rustix::fs::mkdirat(&self.fd, dir, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(error(errno)),
+                Ok(()) | Err(Errno::EXIST) => made = make(&link.path),
+                Err(errno) => return Err(errno),
             }
         }
-        match rustix::fs::symlinkat(link.target.as_str(), &self.fd, link.path.as_str()) {
-            Err(Errno::EXIST) => {}
-            made => return made.map_err(error),
+        if made != Err(Errno::EXIST) {
+            return made;
         }
         // A link of an earlier run: replaced in one step, so that it never is missing.
         let temporary = self.temporary(&link.path);
-        rustix::fs::symlinkat(link.target.as_str(), &self.fd, &temporary).map_err(error)?;
-        rustix::fs::renameat(&self.fd, &temporary, &self.fd, link.path.as_str()).map_err(error)
+        make(&temporary)?;
+        rustix::fs::renameat(&self.fd, &temporary, &self.fd, link.path.as_str())
     }
 
     /// A name in the same directory that no unit can have, and no other process uses.

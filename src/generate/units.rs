@@ -28,7 +28,8 @@ const RESTART_DELAY: Duration = Duration::from_millis(100);
 /// # Errors
 /// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
 pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
-    let mut files = vec![slice(pod)?];
+    let mut files = Vec::with_capacity(pod.members.len() + 3);
+    files.extend(slice(pod)?);
     for member in &pod.members {
         files.push(member_unit(pod, member)?);
     }
@@ -211,21 +212,22 @@ fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
     };
 }
 
-/// `pods-X.slice`: limits for the whole pod. Without StopWhenUnneeded= it would stay when the pod is stopped.
-fn slice(pod: &Pod) -> Result<UnitFile, GenerateError> {
-    let mut unit = begin(&format!("Slice of pod {}", pod.name), &pod.source);
-    unit.token("StopWhenUnneeded", "yes");
-    let limits: Vec<&Directive> = pod
+/// `pods-X.slice`: limits for the whole pod. A slice without limits needs no file: what holds for every pod's is in
+/// `units/pods-.slice.d`.
+fn slice(pod: &Pod) -> Result<Option<UnitFile>, GenerateError> {
+    let mut limits = pod
         .units
         .service
         .iter()
         .filter(|line| is_resource(&line.key))
-        .collect();
-    if !limits.is_empty() {
-        unit.section("Slice");
-        pass(&mut unit, limits.into_iter().cloned());
+        .peekable();
+    if limits.peek().is_none() {
+        return Ok(None);
     }
-    finish(pod.name.slice(), unit)
+    let mut unit = begin(&format!("Slice of pod {}", pod.name), &pod.source);
+    unit.section("Slice");
+    pass(&mut unit, limits.cloned());
+    finish(pod.name.slice(), unit).map(Some)
 }
 
 /// Directories and files of the host that the container is made of, as far as they are known without expanding
