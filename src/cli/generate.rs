@@ -1,12 +1,12 @@
 //! `podunit generate`, and the same as a generator of systemd (systemd.generator(7)).
 
 use super::FAILURE;
-use crate::definition::{self, Definitions};
+use crate::definition::{self, Broken, Definitions};
 use crate::diagnostic::{self, Place, Problem, Severity};
 use crate::generate::claims::Claims;
 use crate::generate::emit::Output;
 use crate::generate::running::{self, Running};
-use crate::generate::{GenerateError, UnitFile, UnitSet, stub, units};
+use crate::generate::{UnitFile, UnitSet, stub, units};
 use crate::model::{Paths, Pod, PodName};
 use anyhow::Context;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A root other than `/` for the generator, in tests; its messages go to standard error then.
@@ -56,10 +57,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let paths = Paths::new(&arguments.root);
     let definitions = definition::read(&paths);
-    let mut run = Run::new(&paths, dir, definitions.problems)?;
-    for pod in &definitions.pods {
-        run.pod(pod, Vec::new());
-    }
+    let jobs = definitions.pods.iter().map(|pod| Job::Pod(pod, Vec::new()));
+    let output = open(dir)?;
+    let run = Run::new(&paths, dir, definitions.problems).all(&output, jobs.collect());
     let color = std::io::stderr().is_terminal();
     // A closed standard error leaves nobody to tell.
     let text = diagnostic::render(&run.problems, &definitions.sources, color);
@@ -91,8 +91,14 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let problems = [definitions.problems.as_slice(), &unreadable].concat();
-    let run = match Run::new(&paths, Path::new(dir), problems) {
-        Ok(run) => run.everything(&definitions, &running),
+    let dir = Path::new(dir);
+    let run = match open(dir) {
+        Ok(output) => {
+            let mut run = Run::new(&paths, dir, problems);
+            run.end = Some(Instant::now() + DEADLINE);
+            let jobs = run.jobs(&definitions, &running);
+            run.all(&output, jobs)
+        }
         Err(error) => {
             log.line(Severity::Error, &format!("{error:#}; no pod has units"));
             return ExitCode::from(FAILURE);
@@ -112,57 +118,90 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
     run.exit_code()
 }
 
-/// One run: where it writes, what it found.
+/// Something that is written: all of a pod, or what stands in for it.
+enum Job<'a> {
+    /// What a pod was started with, whose definition is gone or broken.
+    Again(&'a Running),
+    /// A pod, and units of members that run but are no longer in the definition.
+    Pod(&'a Pod, Vec<UnitFile>),
+    /// The stub of a broken definition.
+    Stub(&'a Broken),
+}
+
+/// One run: which names are taken, what is wrong.
 struct Run {
-    output: Output,
     claims: Claims,
     problems: Vec<Problem>,
+    /// When pods that are still to be made are left out.
+    end: Option<Instant>,
 }
 
 impl Run {
-    fn new(paths: &Paths, dir: &Path, problems: Vec<Problem>) -> anyhow::Result<Self> {
-        let output = Output::open(dir).with_context(|| format!("cannot open {}", dir.display()))?;
-        Ok(Self {
-            output,
+    fn new(paths: &Paths, dir: &Path, problems: Vec<Problem>) -> Self {
+        Self {
             claims: Claims::read(paths, dir),
             problems,
-        })
+            end: None,
+        }
     }
 
-    /// Good pods, broken ones, and what runs.
-    fn everything(mut self, definitions: &Definitions, running: &[Running]) -> Self {
-        let end = Instant::now() + DEADLINE;
+    /// What a generator writes, in this order: what runs, good pods, broken ones.
+    fn jobs<'a>(&mut self, definitions: &'a Definitions, running: &'a [Running]) -> Vec<Job<'a>> {
         let good: BTreeMap<&PodName, &Pod> = definitions.pods.iter().map(|pod| (&pod.name, pod)).collect();
         // What runs comes first: a name that it needs cannot go to another.
         let mut kept = BTreeMap::new();
         let mut again = BTreeSet::new();
+        let mut jobs = Vec::new();
         for pod in running {
             if let Some(now) = good.get(&pod.name) {
                 kept.insert(&pod.name, self.keep(pod, now));
             } else {
                 again.insert(&pod.name);
-                self.write(Ok(pod.again()), &pod.name, Path::new(""));
+                jobs.push(Job::Again(pod));
             }
         }
-        for (done, pod) in definitions.pods.iter().enumerate() {
-            if Instant::now() > end {
-                self.give_up(&definitions.pods[done..]);
-                break;
+        jobs.extend(definitions.pods.iter().map(|pod| {
+            let kept = kept.remove(&pod.name).unwrap_or_default();
+            Job::Pod(pod, kept)
+        }));
+        let broken = definitions.broken.iter();
+        jobs.extend(
+            broken
+                .filter(|broken| !again.contains(&broken.name))
+                .map(Job::Stub),
+        );
+        jobs
+    }
+
+    /// Does all of it: making units is done by one thread at a time, in order, writing them by two at once.
+    fn all(self, output: &Output, jobs: Vec<Job>) -> Self {
+        // For fewer, a thread would cost more than it does.
+        const FEW: usize = 16;
+        let many = jobs.len() > FEW;
+        let left = Mutex::new((self, jobs.into_iter()));
+        let work = || {
+            loop {
+                let Ok(mut locked) = left.lock() else { return };
+                let (run, jobs) = &mut *locked;
+                let Some(job) = jobs.next() else { return };
+                let Some(set) = run.make(job) else { continue };
+                drop(locked);
+                if let (Err(error), Ok(mut locked)) = (output.write(&set), left.lock()) {
+                    let problem = no_units(&set.pod, &set.source, &error);
+                    let help = "make room or make it writable, then run `systemctl daemon-reload`";
+                    locked.0.problems.push(problem.help(help));
+                }
             }
-            self.pod(pod, kept.remove(&pod.name).unwrap_or_default());
-        }
-        for broken in definitions
-            .broken
-            .iter()
-            .filter(|broken| !again.contains(&broken.name))
-        {
-            self.write(
-                stub::of(&broken.name, &broken.source, &broken.install),
-                &broken.name,
-                &broken.source,
-            );
-        }
-        self
+        };
+        std::thread::scope(|scope| {
+            if many {
+                // Without a second thread, this one does all.
+                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+            }
+            work();
+        });
+        // A panic aborts, so that nothing can be poisoned.
+        left.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Units of members that run but are no longer in the definition, if their names are free.
@@ -179,39 +218,34 @@ impl Run {
         set.files
     }
 
-    /// Writes a pod, and `more` of its units.
-    fn pod(&mut self, pod: &Pod, more: Vec<UnitFile>) {
-        let set = units::of(pod).map(|mut set| {
-            set.files.splice(0..0, more);
-            set
-        });
-        self.write(set, &pod.name, &pod.source);
-    }
-
-    fn write(&mut self, set: Result<UnitSet, GenerateError>, pod: &PodName, source: &Path) {
-        let place = || Place::file(source);
-        let problem = match set.map(|set| (self.claims.claim(&set), set)) {
-            Err(error) => Problem::error(place(), format!("pod {pod} gets no units: {error}")),
-            Ok((Err(problem), _)) => *problem,
-            Ok((Ok(()), set)) => match self.output.write(&set) {
-                Ok(()) => return,
-                Err(error) => Problem::error(place(), format!("pod {pod} gets no units: {error}"))
-                    .help("make room or make it writable, then run `systemctl daemon-reload`"),
-            },
+    /// What is to be written, if it can be made and its names are free; what keeps it from that is a problem.
+    fn make(&mut self, job: Job) -> Option<UnitSet> {
+        let (set, pod, source) = match job {
+            Job::Again(running) => (Ok(running.again()), &running.name, Path::new("")),
+            Job::Pod(pod, _) if self.end.is_some_and(|end| Instant::now() > end) => {
+                let why = format!("all pods took more than {DEADLINE:?}");
+                let help = "run `systemctl daemon-reload` when the machine is less busy";
+                self.problems
+                    .push(no_units(&pod.name, &pod.source, why).help(help));
+                return None;
+            }
+            Job::Pod(pod, more) => {
+                let set = units::of(pod).map(|mut set| {
+                    set.files.splice(0..0, more);
+                    set
+                });
+                (set, &pod.name, pod.source.as_path())
+            }
+            Job::Stub(broken) => {
+                let set = stub::of(&broken.name, &broken.source, &broken.install);
+                (set, &broken.name, broken.source.as_path())
+            }
         };
-        self.problems.push(problem);
-    }
-
-    fn give_up(&mut self, rest: &[Pod]) {
-        for pod in rest {
-            let message = format!(
-                "pod {} gets no units: all pods took more than {DEADLINE:?}",
-                pod.name
-            );
-            let help = "run `systemctl daemon-reload` when the machine is less busy";
-            self.problems
-                .push(Problem::error(Place::file(&pod.source), message).help(help));
-        }
+        let claimed = match set {
+            Ok(set) => self.claims.claim(&set).map(|()| set).map_err(|problem| *problem),
+            Err(error) => Err(no_units(pod, source, error)),
+        };
+        claimed.map_err(|problem| self.problems.push(problem)).ok()
     }
 
     fn exit_code(&self) -> ExitCode {
@@ -225,6 +259,14 @@ impl Run {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn open(dir: &Path) -> anyhow::Result<Output> {
+    Output::open(dir).with_context(|| format!("cannot open {}", dir.display()))
+}
+
+fn no_units(pod: &PodName, source: &Path, why: impl std::fmt::Display) -> Problem {
+    Problem::error(Place::file(source), format!("pod {pod} gets no units: {why}"))
 }
 
 /// Modes of what is written do not depend on who writes.

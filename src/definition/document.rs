@@ -1,6 +1,6 @@
 //! A definition as read: its main file and drop-ins, parsed, with a way back from each assignment to its place.
 
-use crate::diagnostic::{Place, Problem};
+use crate::diagnostic::{Place, Problem, Source};
 use crate::unitfile::{self, Assignment, Section, Span};
 use std::path::{Path, PathBuf};
 
@@ -91,6 +91,14 @@ impl Definition {
             .filter(|header| header.name() == name)
             .flat_map(Header::entries)
             .collect()
+    }
+
+    /// The texts alone, for problems that point into them.
+    pub(super) fn into_sources(self) -> impl Iterator<Item = Source> {
+        self.documents.into_iter().map(|document| Source {
+            path: document.path,
+            text: document.text,
+        })
     }
 
     /// The definition as a whole.

@@ -260,7 +260,8 @@ pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
 
 /// The key with this name.
 pub(super) fn find<'t>(table: &'t [Key], name: &str) -> Option<&'t Key> {
-    table.iter().find(|key| key.name == name)
+    let at = table.binary_search_by_key(&name, |key| key.name).ok()?;
+    table.get(at)
 }
 
 /// What to do about a key that is not in `table`, whose section a user writes as `section`.

@@ -9,6 +9,7 @@
 mod container;
 mod directive;
 mod document;
+mod halves;
 mod heading;
 mod keys;
 mod member;
@@ -31,7 +32,7 @@ use crate::model::{Directive, Paths, Pod, PodName};
 use directive::Known;
 use document::{Definition, Kind};
 use outcome::{Made, Outcome, collect, is_error};
-use search::{Folder, Found};
+use search::{Folder, Listed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -64,8 +65,8 @@ pub struct Broken {
 
 /// Reads all definitions under the root of `paths`.
 pub fn read(paths: &Paths) -> Definitions {
-    let (outcomes, found) = outcomes(&folders(paths));
-    collect(outcomes, found.problems, &found.definitions)
+    let (outcomes, problems, sources) = outcomes(&folders(paths));
+    collect(outcomes, problems, sources)
 }
 
 /// Reads the pods that `files` have a part in: among all definitions of `paths` if a file lies in one of their folders
@@ -128,7 +129,7 @@ fn involving(
     files: &BTreeSet<PathBuf>,
     definitions: &mut Definitions,
 ) -> BTreeSet<PathBuf> {
-    let (mut outcomes, found) = outcomes(folders);
+    let (mut outcomes, problems, sources) = outcomes(folders);
     outcomes.retain(|outcome| outcome.files.iter().any(|file| files.contains(file)));
     let counted = outcomes
         .iter()
@@ -139,7 +140,7 @@ fn involving(
         broken,
         problems,
         sources,
-    } = collect(outcomes, found.problems, &found.definitions);
+    } = collect(outcomes, problems, sources);
     definitions.pods.extend(pods);
     definitions.broken.extend(broken);
     definitions.problems.extend(problems);
@@ -165,63 +166,74 @@ fn folders(paths: &Paths) -> Vec<Folder> {
     paths.definition_dirs().into_iter().map(folder).collect()
 }
 
-fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Found) {
-    let mut found = search::find(folders);
+/// What becomes of everything in `folders`; what is wrong with the folders themselves; texts that problems point into.
+fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
+    let mut problems = Vec::new();
+    let directories = search::open(folders, &mut problems);
+    let (pods, containers): (Vec<Listed>, Vec<Listed>) = search::list_all(&directories, &mut problems)
+        .into_iter()
+        .partition(|listed| listed.kind == Kind::Pod);
+    let containers: Vec<Definition> = halves::map(&containers, Listed::read)
+        .into_iter()
+        .flatten()
+        .collect();
     let mut outcomes = Vec::new();
-    // Containers by the pod that they name.
-    let mut of_pods: BTreeMap<String, Vec<(&Definition, Place)>> = BTreeMap::new();
-    for file in found
-        .definitions
-        .iter()
-        .filter(|file| file.kind == Kind::Container)
-    {
-        let mut problems = Vec::new();
-        let pod = member::pod_of(file, &mut problems);
-        match pod
-            .as_ref()
-            .map(|value| (value, value.text.strip_suffix(Kind::Pod.suffix())))
-        {
-            Some((value, Some(base))) => {
-                of_pods
-                    .entry(base.to_owned())
-                    .or_default()
-                    .push((file, value.place()));
-            }
-            Some((value, None)) => {
-                let problem = value.error("this is not the file of a pod");
-                problems.push(problem.help(format!("write Pod={}.pod", value.text)));
-                outcomes.push(Outcome::nothing(file, problems));
-            }
-            None => outcomes.push(Outcome::nothing(file, problems)),
-        }
-    }
-    let pods = found.definitions.iter().filter(|file| file.kind == Kind::Pod);
+    let mut of_pods = by_pod(&containers, &mut outcomes);
     let known = Known {
-        pods: pods
-            .clone()
-            .map(|file| file.base.clone())
-            .chain(found.masked.iter().cloned())
-            .collect(),
+        pods: pods.iter().map(|pod| pod.base.clone()).collect(),
         containers: of_pods
             .iter()
             .flat_map(|(pod, files)| files.iter().map(|(file, _)| (file.base.clone(), pod.clone())))
             .collect(),
     };
-    for file in pods {
-        let containers = of_pods.remove(&file.base).unwrap_or_default();
-        let containers: Vec<&Definition> = containers.into_iter().map(|(file, _)| file).collect();
-        outcomes.push(outcome(file, &containers, &known));
+    // A pod's text is dropped when its model is made: a thousand of them would be most of the memory.
+    let made = halves::map(&pods, |listed| {
+        let file = listed.read()?;
+        let containers = of_pods.get(&file.base).into_iter().flatten();
+        let containers: Vec<&Definition> = containers.map(|(file, _)| *file).collect();
+        let outcome = outcome(&file, &containers, &known);
+        let pointed = !outcome.problems.is_empty();
+        let sources: Vec<Source> = file.into_sources().filter(|_| pointed).collect();
+        Some((outcome, sources))
+    });
+    let mut sources = Vec::new();
+    for (outcome, texts) in made.into_iter().flatten() {
+        outcomes.push(outcome);
+        sources.extend(texts);
     }
-    for (base, containers) in of_pods {
-        // Whoever masks a pod wants none of its containers.
-        if !found.masked.contains(&base) {
-            outcomes.push(without_pod(&base, &containers, &known));
-        }
+    // Whoever masks a pod wants none of its containers.
+    of_pods.retain(|base, _| !known.pods.contains(base));
+    for (base, containers) in &of_pods {
+        outcomes.push(without_pod(base, containers, &known));
     }
     resolve::units_differ(&mut outcomes);
     resolve::no_circles_of_pods(&mut outcomes);
-    let problems = std::mem::take(&mut found.problems);
-    (outcomes, Found { problems, ..found })
+    sources.extend(containers.into_iter().flat_map(Definition::into_sources));
+    (outcomes, problems, sources)
+}
+
+/// Containers by the pod that they name; those that name none get their outcome at once.
+fn by_pod<'a>(
+    containers: &'a [Definition],
+    outcomes: &mut Vec<Outcome>,
+) -> BTreeMap<String, Vec<(&'a Definition, Place)>> {
+    let mut of_pods: BTreeMap<String, Vec<(&Definition, Place)>> = BTreeMap::new();
+    for file in containers {
+        let mut problems = Vec::new();
+        let Some(value) = member::pod_of(file, &mut problems) else {
+            outcomes.push(Outcome::nothing(file, problems));
+            continue;
+        };
+        if let Some(base) = value.text.strip_suffix(Kind::Pod.suffix()) {
+            let containers = of_pods.entry(base.to_owned()).or_default();
+            containers.push((file, value.place()));
+        } else {
+            let problem = value.error("this is not the file of a pod");
+            problems.push(problem.help(format!("write Pod={}.pod", value.text)));
+            outcomes.push(Outcome::nothing(file, problems));
+        }
+    }
+    of_pods
 }
 
 /// One pod with its containers.

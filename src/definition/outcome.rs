@@ -109,8 +109,8 @@ impl Outcome {
     }
 }
 
-/// Puts everything in order, and keeps the texts that are pointed into.
-pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, read: &[Definition]) -> Definitions {
+/// Puts everything in order, and keeps those of the texts `sources` that are pointed into.
+pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: Vec<Source>) -> Definitions {
     let mut all = Definitions {
         problems,
         ..Definitions::default()
@@ -133,13 +133,7 @@ pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, read: &[De
         .iter()
         .flat_map(|problem| std::iter::once(problem.place.path.clone()).chain(others(problem)))
         .collect();
-    let documents = read.iter().flat_map(|definition| &definition.documents);
-    let pointed = documents.filter(|document| paths.contains(&document.path));
-    all.sources = pointed
-        .map(|document| Source {
-            path: document.path.clone(),
-            text: document.text.clone(),
-        })
-        .collect();
+    all.sources = sources;
+    all.sources.retain(|source| paths.contains(&source.path));
     all
 }

@@ -6,7 +6,8 @@ use super::outcome::Outcome;
 use crate::diagnostic::{Place, Problem};
 use crate::model::name::UNIT_NAME_MAX;
 use crate::model::{Container, Directive, Pod, PodName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 /// Looks for members of one name; `members` are sorted by name.
 pub(super) fn one_of_each_name(members: &[Member], problems: &mut Vec<Problem>) {
@@ -144,42 +145,37 @@ fn aliases(install: &[Directive]) -> Vec<String> {
 /// nothing at all where even the unit of its own name is the other's.
 pub(super) fn units_differ(outcomes: &mut [Outcome]) {
     outcomes.sort_by(|a, b| (a.name(), &a.files).cmp(&(b.name(), &b.files)));
-    let mut taken: BTreeMap<String, (PodName, Place)> = BTreeMap::new();
+    // Units, and whose they are: the place of the owner in `owners`.
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    let mut owners: Vec<(PodName, PathBuf)> = Vec::new();
     for outcome in outcomes {
         let Some(name) = outcome.name().cloned() else {
             continue;
         };
-        let clash = |unit: &String| taken.get(unit).map(|owner| (unit.clone(), owner.clone()));
-        if let Some((unit, (owner, place))) =
-            outcome.pod().and_then(|pod| units_of(pod).iter().find_map(clash))
-        {
+        let mut units = outcome.pod().map(units_of).unwrap_or_default();
+        let clash = units
+            .iter()
+            .find_map(|unit| Some((unit, &owners[*taken.get(unit)?])));
+        if let Some((unit, (owner, source))) = clash {
             let message =
                 format!("the pod `{name}` would have a unit {unit}, but the pod `{owner}` has it already");
             let problem = Problem::error(Place::file(outcome.source()), message);
             outcome.fail(
                 problem
-                    .other(place, format!("the pod `{owner}`"))
+                    .other(Place::file(source), format!("the pod `{owner}`"))
                     .help("rename one of the pods or containers"),
             );
         }
         // A broken pod has one unit, which says so.
-        match outcome.pod() {
-            Some(pod) => {
-                let place = Place::file(&pod.source);
-                taken.extend(
-                    units_of(pod)
-                        .into_iter()
-                        .map(|unit| (unit, (name.clone(), place.clone()))),
-                );
+        if outcome.pod().is_none() {
+            units = vec![name.unit()];
+            if taken.contains_key(&units[0]) {
+                outcome.forget();
+                continue;
             }
-            None => match taken.get(&name.unit()) {
-                Some(_) => outcome.forget(),
-                None => {
-                    let place = Place::file(outcome.source());
-                    taken.insert(name.unit(), (name, place));
-                }
-            },
         }
+        taken.extend(units.into_iter().map(|unit| (unit, owners.len())));
+        owners.push((name, outcome.source().to_owned()));
     }
 }
 

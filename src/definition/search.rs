@@ -27,20 +27,25 @@ pub(super) struct Folder {
 }
 
 /// A folder that is there, opened.
-struct Directory<'a> {
+#[derive(Debug)]
+pub(super) struct Directory<'a> {
     folder: &'a Folder,
     fd: OwnedFd,
 }
 
-/// What the folders hold.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Definitions, read and parsed, sorted by name.
-    pub(super) definitions: Vec<Definition>,
-    /// Names of pods that are masked by a link to `/dev/null`.
-    pub(super) masked: Vec<String>,
-    /// What is wrong with the folders themselves.
-    pub(super) problems: Vec<Problem>,
+/// A definition that was found and not yet read.
+#[derive(Debug)]
+pub(super) struct Listed<'a> {
+    /// Its kind.
+    pub(super) kind: Kind,
+    /// The file name without the extension.
+    pub(super) base: String,
+    directory: &'a Directory<'a>,
+    name: String,
+    /// Drop-ins by name, with their paths below their folders.
+    drop_ins: BTreeMap<String, (&'a Directory<'a>, PathBuf)>,
+    /// What is wrong with the folders of drop-ins.
+    problems: Vec<Problem>,
 }
 
 /// Why a file gives no text.
@@ -56,21 +61,23 @@ enum Unreadable {
     },
 }
 
-/// Reads all definitions of `folders`; of files of one name, that in the first folder counts.
-pub(super) fn find(folders: &[Folder]) -> Found {
-    let mut found = Found::default();
-    let directories: Vec<Directory> = folders
+/// Opens those folders that are there.
+pub(super) fn open<'a>(folders: &'a [Folder], problems: &mut Vec<Problem>) -> Vec<Directory<'a>> {
+    folders
         .iter()
-        .filter_map(|folder| Directory::open(folder, &mut found.problems))
-        .collect();
-    let mut files: BTreeMap<(Kind, String), (&Directory, String)> = BTreeMap::new();
+        .filter_map(|folder| Directory::open(folder, problems))
+        .collect()
+}
+
+/// All definitions of `directories`, sorted by name; of files of one name, that in the first directory counts.
+pub(super) fn list_all<'a>(directories: &'a [Directory<'a>], problems: &mut Vec<Problem>) -> Vec<Listed<'a>> {
+    let mut files: BTreeMap<(String, Kind), (&Directory, String)> = BTreeMap::new();
     let mut drop_ins: BTreeMap<String, BTreeMap<String, (&Directory, PathBuf)>> = BTreeMap::new();
     let mut drop_in_problems: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
-    for directory in &directories {
-        let names = list(&directory.fd, &directory.folder.shown, &mut found.problems);
-        for name in names {
+    for directory in directories {
+        for name in list(&directory.fd, &directory.folder.shown, problems) {
             if let Some((kind, base)) = kind_of(&name) {
-                files.entry((kind, base.to_owned())).or_insert((directory, name));
+                files.entry((base.to_owned(), kind)).or_insert((directory, name));
             } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| kind_of(owner).is_some()) {
                 let problems = drop_in_problems.entry(owner.to_owned()).or_default();
                 let names = directory.list_below(&name, problems);
@@ -82,36 +89,41 @@ pub(super) fn find(folders: &[Folder]) -> Found {
             }
         }
     }
-    for ((kind, base), (directory, name)) in files {
-        let path = directory.folder.shown.join(&name);
-        let mut definition = Definition {
-            kind,
-            base,
-            path: path.clone(),
-            files: vec![path],
-            documents: Vec::new(),
-            problems: drop_in_problems.remove(&name).unwrap_or_default(),
+    let listed = files.into_iter().map(|((base, kind), (directory, name))| Listed {
+        kind,
+        base,
+        directory,
+        drop_ins: drop_ins.remove(&name).unwrap_or_default(),
+        problems: drop_in_problems.remove(&name).unwrap_or_default(),
+        name,
+    });
+    listed.collect()
+}
+
+impl Listed<'_> {
+    /// Reads the definition and its drop-ins; nothing if it is masked by a link to `/dev/null`.
+    pub(super) fn read(&self) -> Option<Definition> {
+        let path = self.directory.folder.shown.join(&self.name);
+        let text = match read(self.directory, Path::new(&self.name)) {
+            Err(Unreadable::Masked) => return None,
+            text => text,
         };
-        match read(directory, Path::new(&name)) {
-            Err(Unreadable::Masked) => {
-                found
-                    .masked
-                    .extend((kind == Kind::Pod).then_some(definition.base));
-                continue;
-            }
-            text => definition.add(directory.folder.shown.join(&name), text),
-        }
-        for (directory, drop_in) in drop_ins.remove(&name).unwrap_or_default().into_values() {
-            let path = directory.folder.shown.join(&drop_in);
+        let mut definition = Definition {
+            kind: self.kind,
+            base: self.base.clone(),
+            path: path.clone(),
+            files: vec![path.clone()],
+            documents: Vec::new(),
+            problems: self.problems.clone(),
+        };
+        definition.add(path, text);
+        for (directory, drop_in) in self.drop_ins.values() {
+            let path = directory.folder.shown.join(drop_in);
             definition.files.push(path.clone());
-            definition.add(path, read(directory, &drop_in));
+            definition.add(path, read(directory, drop_in));
         }
-        found.definitions.push(definition);
+        Some(definition)
     }
-    found
-        .definitions
-        .sort_by(|a, b| (&a.base, a.kind).cmp(&(&b.base, b.kind)));
-    found
 }
 
 /// The kind and the base of a file name; `None` for what is no definition, such as hidden files.
@@ -293,7 +305,12 @@ fn read_all(file: &OwnedFd, size: i64) -> Result<Vec<u8>, Errno> {
 /// Opens what is `below` a folder, where no link is on the way: what nearly every definition is, and the quickest.
 fn without_links(folder: BorrowedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let step = |at: BorrowedFd, name: &OsStr, flags: OFlags| {
-        rustix::fs::openat(at, name, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+        rustix::fs::openat(
+            at,
+            name,
+            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
     };
     let mut names = below.components().map(|part| match part {
         Component::Normal(name) => Ok(name),
@@ -317,5 +334,11 @@ fn open_root(folder: &Folder) -> Result<OwnedFd, Errno> {
 fn in_root(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = flags | OFlags::CLOEXEC;
-    rustix::fs::openat2(open_root(folder)?, folder.path.join(below), flags, Mode::empty(), resolve)
+    rustix::fs::openat2(
+        open_root(folder)?,
+        folder.path.join(below),
+        flags,
+        Mode::empty(),
+        resolve,
+    )
 }

@@ -98,6 +98,13 @@ fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether any character of a text [is hidden](is_hidden).
+fn has_hidden(text: &str) -> bool {
+    // Bytes first: nearly every text is ASCII.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
+    !text.bytes().all(is_plain) && text.contains(is_hidden)
+}
+
 /// A line that systemd could not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {

@@ -1,6 +1,6 @@
 //! Text → [`File`].
 
-use super::{Assignment, BLANKS, File, Section, Span, SyntaxError, is_hidden, span_in};
+use super::{Assignment, BLANKS, File, Section, Span, SyntaxError, has_hidden, is_hidden, span_in};
 use std::collections::BTreeSet;
 
 /// Longest text in bytes. systemd's own limit for one logical line is the same, so that none can be too long.
@@ -51,7 +51,8 @@ pub fn parse(text: &str) -> (File, Vec<SyntaxError>) {
             logical.push(content, start);
             if !logical.goes_on() {
                 reader.line(&logical);
-                logical = LogicalLine::default();
+                logical.text.clear();
+                logical.pieces.clear();
             }
         }
         start += line.len();
@@ -136,6 +137,9 @@ impl Reader {
 
     /// One error for each hidden character that occurs, where it occurs first.
     fn refuse_hidden(&mut self, text: &str) {
+        if !text.split('\n').any(has_hidden) {
+            return;
+        }
         let mut seen = BTreeSet::new();
         for (start, c) in text.char_indices().filter(|(_, c)| is_hidden(*c) && *c != '\n') {
             if seen.insert(c) {

@@ -187,6 +187,10 @@ fn unescape(value: &str, at: usize, text: &mut Vec<u8>) -> Result<usize, WordErr
 /// fewer escapes. `%` and `$` are left alone. No unit can hold a NUL: for that, the text is one that [`split`]
 /// refuses.
 pub fn quote(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"'\\".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
     let count = |mark: char| word.matches(mark).count();
     let mark = match (count('"'), count('\''), word.is_empty() || word.contains(' ')) {
         (0, 0, false) => None,

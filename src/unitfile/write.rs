@@ -5,11 +5,14 @@
 
 pub use super::name::{escape, unit_name_is_valid};
 use super::value::TimeSpan;
-use super::{BLANKS, is_hidden, specifier, words};
+use super::{BLANKS, has_hidden, specifier, words};
 use std::path::Path;
 
 /// Longest line that systemd reads, in bytes; one that is longer costs the whole unit.
 const MAX_LINE: usize = 1 << 20;
+
+/// Most units are shorter, in bytes: they need no second allocation.
+const USUAL: usize = 1200;
 
 /// A directive that cannot be in a unit file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +46,12 @@ impl UnitWriter {
     /// Begins a unit file with `header`, one line, as a comment.
     pub fn new(header: &str) -> Self {
         let mut unit = Self {
-            text: String::new(),
+            text: String::with_capacity(USUAL),
             has_section: false,
             error: None,
         };
         match plain(header) {
-            Ok(header) => unit.text = format!("# {header}\n"),
+            Ok(header) => unit.push(&["# ", header, "\n"]),
             Err(reason) => unit.refuse("header", header.to_owned(), reason),
         }
         unit
@@ -57,7 +60,7 @@ impl UnitWriter {
     /// Begins section `name`, letters, digits and dashes.
     pub fn section(&mut self, name: &str) -> &mut Self {
         if is_word(name, b"-") {
-            self.text.push_str(&format!("\n[{name}]\n"));
+            self.push(&["\n[", name, "]\n"]);
             self.has_section = true;
         } else {
             self.refuse(
@@ -88,15 +91,17 @@ impl UnitWriter {
 
     /// Writes names of units, nothing for none.
     pub fn units(&mut self, key: &str, names: &[impl AsRef<str>]) -> &mut Self {
-        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-        if let Some(bad) = names.iter().find(|name| !unit_name_is_valid(name)) {
-            return self.refused(key, (*bad).to_owned(), "it is not the name of a unit");
+        let mut names = names.iter().map(AsRef::as_ref);
+        if let Some(bad) = names.clone().find(|name| !unit_name_is_valid(name)) {
+            return self.refused(key, bad.to_owned(), "it is not the name of a unit");
         }
-        if names.is_empty() {
-            self
-        } else {
-            self.directive(key, &names.join(" "))
+        let Some(first) = names.next() else { return self };
+        let mut line = first.to_owned();
+        for name in names {
+            line.push(' ');
+            line.push_str(name);
         }
+        self.directive(key, &line)
     }
 
     /// Writes one path, absolute and without `.`, `..` and needless slashes, for a directive that takes its whole
@@ -134,7 +139,13 @@ impl UnitWriter {
             match *argument {
                 // It would begin a second command.
                 ";" => line.push_str("\";\""),
-                _ => line.push_str(&specifier::escape(&words::quote(argument)).replace('$', "$$")),
+                _ => {
+                    for c in words::quote(argument).chars() {
+                        // Both mean themselves when they stand twice.
+                        line.extend(['%', '$'].contains(&c).then_some(c));
+                        line.push(c);
+                    }
+                }
             }
         }
         self.directive(key, &line)
@@ -173,8 +184,14 @@ impl UnitWriter {
         if key.len() + 1 + value.len() > MAX_LINE {
             return self.refused(key, String::new(), "the line would have more than 1 MiB");
         }
-        self.text.push_str(&format!("{key}={value}\n"));
+        self.push(&[key, "=", value, "\n"]);
         self
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.text.push_str(part);
+        }
     }
 
     fn refused(&mut self, key: &str, value: String, reason: &'static str) -> &mut Self {
@@ -193,7 +210,7 @@ impl UnitWriter {
 
 /// Text that stands on a line as it is and reads back so.
 fn plain(text: &str) -> Result<&str, &'static str> {
-    if text.contains(is_hidden) {
+    if has_hidden(text) {
         Err("it has control characters or others that show nothing")
     } else if text.ends_with('\\') {
         Err("the backslash at its end would join the next line to it")
