@@ -167,8 +167,8 @@ impl<'a> Directory<'a> {
     fn open(folder: &'a Folder, problems: &mut Vec<Problem>) -> Option<Self> {
         let root = open_root(folder);
         let opened = root.and_then(|root| {
-            without_links(root.as_fd(), &folder.path, OFlags::DIRECTORY)
-                .or_else(|_| in_root(folder, Path::new(""), OFlags::DIRECTORY))
+            let plain = without_links(root.as_fd(), &folder.path, OFlags::DIRECTORY);
+            or_by_links(plain, folder, Path::new(""), OFlags::DIRECTORY)
         });
         let fd = or_problem(opened, &folder.shown, problems)?;
         Some(Self { folder, fd })
@@ -183,7 +183,8 @@ impl<'a> Directory<'a> {
 
     /// Opens what is `below`, following links inside the folder's root only.
     fn open_below(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        without_links(self.fd.as_fd(), below, flags).or_else(|_| in_root(self.folder, below, flags))
+        let plain = without_links(self.fd.as_fd(), below, flags);
+        or_by_links(plain, self.folder, below, flags)
     }
 }
 
@@ -323,6 +324,19 @@ fn without_links(folder: BorrowedFd, below: &Path, flags: OFlags) -> Result<Owne
         at = Some(step(from, name?, OFlags::PATH | OFlags::DIRECTORY)?);
     }
     step(at.as_ref().map_or(folder, AsFd::as_fd), last, flags)
+}
+
+/// What was opened without links, or else with them: what is not there needs no second look.
+fn or_by_links(
+    plain: Result<OwnedFd, Errno>,
+    folder: &Folder,
+    below: &Path,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    match plain {
+        Err(error) if error != Errno::NOENT => in_root(folder, below, flags),
+        plain => plain,
+    }
 }
 
 fn open_root(folder: &Folder) -> Result<OwnedFd, Errno> {
