@@ -175,21 +175,25 @@ impl Run {
 
     /// Does all of it: making units is done by one thread at a time, in order, writing them by two at once.
     fn all(self, output: &Output, jobs: Vec<Job>) -> Self {
-        // For fewer, a thread would cost more than it does.
-        const FEW: usize = 16;
-        let many = jobs.len() > FEW;
+        // Made in one go: the threads wait for each other less often, and few pods need no second one.
+        const BATCH: usize = 16;
+        let many = jobs.len() > BATCH;
         let left = Mutex::new((self, jobs.into_iter()));
         let work = || {
             loop {
                 let Ok(mut locked) = left.lock() else { return };
                 let (run, jobs) = &mut *locked;
-                let Some(job) = jobs.next() else { return };
-                let Some(set) = run.make(job) else { continue };
+                if jobs.len() == 0 {
+                    return;
+                }
+                let sets: Vec<UnitSet> = jobs.take(BATCH).filter_map(|job| run.make(job)).collect();
                 drop(locked);
-                if let (Err(error), Ok(mut locked)) = (output.write(&set), left.lock()) {
-                    let problem = no_units(&set.pod, &set.source, &error);
-                    let help = "make room or make it writable, then run `systemctl daemon-reload`";
-                    locked.0.problems.push(problem.help(help));
+                for set in sets {
+                    if let (Err(error), Ok(mut locked)) = (output.write(&set), left.lock()) {
+                        let problem = no_units(&set.pod, &set.source, &error);
+                        let help = "make room or make it writable, then run `systemctl daemon-reload`";
+                        locked.0.problems.push(problem.help(help));
+                    }
                 }
             }
         };
