@@ -2,13 +2,14 @@
 //!
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
-//! `search` finds and reads the files, `document` holds them parsed; `section` reads values by the table in `keys`;
-//! `pod`, `member` and `container` make the model of them, `directive` what systemd owns, and `resolve` looks at all
-//! of it together. `outcome` is what became of each pod.
+//! `folder` opens folders, `search` finds and reads the files, `document` holds them parsed; `section` reads values by
+//! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, and
+//! `resolve` looks at all of it together. `outcome` is what became of each pod.
 
 mod container;
 mod directive;
 mod document;
+mod folder;
 mod halves;
 mod heading;
 mod keys;
@@ -31,8 +32,9 @@ use crate::diagnostic::{Place, Problem, Source};
 use crate::model::{Directive, Paths, Pod, PodName};
 use directive::Known;
 use document::{Definition, Kind};
+use folder::Folder;
 use outcome::{Made, Outcome, collect, is_error};
-use search::{Folder, Listed};
+use search::Listed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,38 +1,16 @@
-//! Which files define something: folders, precedence, drop-ins and masks. All reading of definitions is here.
+//! Which files define something: precedence, drop-ins and masks. All reading of definitions is here.
 
 use super::document::{Definition, Document, Kind};
+use super::folder::{Directory, Folder};
 use crate::diagnostic::{Place, Problem};
-use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
 /// Largest text that is read.
 const MAX_SIZE: u64 = 1 << 20;
-/// Most entries of a folder.
-const MAX_ENTRIES: usize = 100_000;
-
-/// A folder of definitions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Folder {
-    /// The tree in which links are followed.
-    pub(super) root: PathBuf,
-    /// Where it is, below the root.
-    pub(super) path: PathBuf,
-    /// How it is shown to the user.
-    pub(super) shown: PathBuf,
-}
-
-/// A folder that is there, opened.
-#[derive(Debug)]
-pub(super) struct Directory<'a> {
-    folder: &'a Folder,
-    fd: OwnedFd,
-}
-
 /// A definition that was found and not yet read.
 #[derive(Debug)]
 pub(super) struct Listed<'a> {
@@ -75,12 +53,12 @@ pub(super) fn list_all<'a>(directories: &'a [Directory<'a>], problems: &mut Vec<
     let mut drop_ins: BTreeMap<String, BTreeMap<String, (&Directory, PathBuf)>> = BTreeMap::new();
     let mut drop_in_problems: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
     for directory in directories {
-        for name in list(&directory.fd, &directory.folder.shown, problems) {
+        for name in directory.names(problems) {
             if let Some((kind, base)) = kind_of(&name) {
                 files.entry((base.to_owned(), kind)).or_insert((directory, name));
             } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| kind_of(owner).is_some()) {
                 let problems = drop_in_problems.entry(owner.to_owned()).or_default();
-                let names = directory.list_below(&name, problems);
+                let names = directory.names_below(&name, problems);
                 let all = drop_ins.entry(owner.to_owned()).or_default();
                 for file in names.into_iter().filter(|file| file.ends_with(".conf")) {
                     let path = Path::new(&name).join(&file);
@@ -162,69 +140,6 @@ impl Definition {
     }
 }
 
-impl<'a> Directory<'a> {
-    /// Opens a folder; none if it is not there.
-    fn open(folder: &'a Folder, problems: &mut Vec<Problem>) -> Option<Self> {
-        let root = open_root(folder);
-        let opened = root.and_then(|root| {
-            let plain = without_links(root.as_fd(), &folder.path, OFlags::DIRECTORY);
-            or_by_links(plain, folder, Path::new(""), OFlags::DIRECTORY)
-        });
-        let fd = or_problem(opened, &folder.shown, problems)?;
-        Some(Self { folder, fd })
-    }
-
-    /// Names in the folder `name` of this one, sorted.
-    fn list_below(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<String> {
-        let shown = self.folder.shown.join(name);
-        let opened = self.open_below(Path::new(name), OFlags::DIRECTORY);
-        or_problem(opened, &shown, problems).map_or_else(Vec::new, |fd| list(&fd, &shown, problems))
-    }
-
-    /// Opens what is `below`, following links inside the folder's root only.
-    fn open_below(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        let plain = without_links(self.fd.as_fd(), below, flags);
-        or_by_links(plain, self.folder, below, flags)
-    }
-}
-
-/// A folder that is not there is no problem.
-fn or_problem(opened: Result<OwnedFd, Errno>, shown: &Path, problems: &mut Vec<Problem>) -> Option<OwnedFd> {
-    match opened {
-        Ok(fd) => Some(fd),
-        Err(Errno::NOENT) => None,
-        Err(error) => {
-            let message = format!("the folder of definitions cannot be read: {error}");
-            problems.push(Problem::error(Place::file(shown), message));
-            None
-        }
-    }
-}
-
-/// Names in a folder, sorted.
-fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
-    let mut entries = RawDir::new(directory, &mut buffer);
-    while let Some(entry) = entries.next() {
-        let message = match entry {
-            Ok(entry) if names.len() < MAX_ENTRIES => {
-                let name = entry.file_name().to_string_lossy();
-                if name != "." && name != ".." {
-                    names.push(name.into_owned());
-                }
-                continue;
-            }
-            Ok(_) => format!("the folder has more than {MAX_ENTRIES} files: none of them is read"),
-            Err(error) => format!("the folder of definitions cannot be read: {error}"),
-        };
-        problems.push(Problem::error(Place::file(shown), message));
-        return Vec::new();
-    }
-    names.sort_unstable();
-    names
-}
-
 /// Reads one file: never waits, never more than 1 MiB.
 fn read(directory: &Directory, name: &Path) -> Result<String, Unreadable> {
     let wrong = |why: String, help| Unreadable::Wrong {
@@ -240,17 +155,13 @@ fn read(directory: &Directory, name: &Path) -> Result<String, Unreadable> {
         error => wrong(format!("the file cannot be read: {error}"), None),
     };
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match without_links(directory.fd.as_fd(), name, flags) {
+    let file = match directory.open_plain(name, flags) {
         Ok(file) => file,
-        Err(_) => {
-            let folder = directory.folder;
-            // Asked first: a tree that is not the running system may have no /dev.
-            let target = std::fs::read_link(folder.root.join(folder.path.join(name)));
-            if target.is_ok_and(|target| target == Path::new("/dev/null")) {
-                return Err(Unreadable::Masked);
-            }
-            in_root(folder, name, flags).map_err(cannot)?
+        // Asked first: a tree that is not the running system may have no /dev.
+        Err(_) if directory.link(name).as_deref() == Some(Path::new("/dev/null")) => {
+            return Err(Unreadable::Masked);
         }
+        Err(_) => directory.open_below(name, flags).map_err(cannot)?,
     };
     let status = rustix::fs::fstat(&file).map_err(cannot)?;
     match FileType::from_raw_mode(status.st_mode) {
@@ -301,58 +212,4 @@ fn read_all(file: &OwnedFd, size: i64) -> Result<Vec<u8>, Errno> {
         }
     }
     Ok(bytes)
-}
-
-/// Opens what is `below` a folder, where no link is on the way: what nearly every definition is, and the quickest.
-fn without_links(folder: BorrowedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let step = |at: BorrowedFd, name: &OsStr, flags: OFlags| {
-        rustix::fs::openat(
-            at,
-            name,
-            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-    };
-    let mut names = below.components().map(|part| match part {
-        Component::Normal(name) => Ok(name),
-        _ => Err(Errno::INVAL),
-    });
-    let last = names.next_back().ok_or(Errno::INVAL)??;
-    let mut at: Option<OwnedFd> = None;
-    for name in names {
-        let from = at.as_ref().map_or(folder, AsFd::as_fd);
-        at = Some(step(from, name?, OFlags::PATH | OFlags::DIRECTORY)?);
-    }
-    step(at.as_ref().map_or(folder, AsFd::as_fd), last, flags)
-}
-
-/// What was opened without links, or else with them: what is not there needs no second look.
-fn or_by_links(
-    plain: Result<OwnedFd, Errno>,
-    folder: &Folder,
-    below: &Path,
-    flags: OFlags,
-) -> Result<OwnedFd, Errno> {
-    match plain {
-        Err(error) if error != Errno::NOENT => in_root(folder, below, flags),
-        plain => plain,
-    }
-}
-
-fn open_root(folder: &Folder) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(&folder.root, flags, Mode::empty())
-}
-
-/// Opens what is `below` a folder, following links inside the folder's root only.
-fn in_root(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let flags = flags | OFlags::CLOEXEC;
-    rustix::fs::openat2(
-        open_root(folder)?,
-        folder.path.join(below),
-        flags,
-        Mode::empty(),
-        resolve,
-    )
 }

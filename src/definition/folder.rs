@@ -1,0 +1,162 @@
+//! Folders of definitions: opened once, listed, and links in them followed inside their root only.
+
+use crate::diagnostic::{Place, Problem};
+use rustix::fs::{Mode, OFlags, RawDir, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+/// Most entries of a folder.
+const MAX_ENTRIES: usize = 100_000;
+
+/// A folder of definitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Folder {
+    /// The tree in which links are followed.
+    pub(super) root: PathBuf,
+    /// Where it is, below the root.
+    pub(super) path: PathBuf,
+    /// How it is shown to the user.
+    pub(super) shown: PathBuf,
+}
+
+/// A folder that is there, opened.
+#[derive(Debug)]
+pub(super) struct Directory<'a> {
+    /// What it is.
+    pub(super) folder: &'a Folder,
+    fd: OwnedFd,
+}
+
+impl<'a> Directory<'a> {
+    /// Opens a folder; none if it is not there.
+    pub(super) fn open(folder: &'a Folder, problems: &mut Vec<Problem>) -> Option<Self> {
+        let root = open_root(folder);
+        let opened = root.and_then(|root| {
+            let plain = without_links(root.as_fd(), &folder.path, OFlags::DIRECTORY);
+            or_by_links(plain, folder, Path::new(""), OFlags::DIRECTORY)
+        });
+        let fd = or_problem(opened, &folder.shown, problems)?;
+        Some(Self { folder, fd })
+    }
+
+    /// Names in it, sorted.
+    pub(super) fn names(&self, problems: &mut Vec<Problem>) -> Vec<String> {
+        list(&self.fd, &self.folder.shown, problems)
+    }
+
+    /// Names in the folder `name` of this one, sorted; none if it is not there.
+    pub(super) fn names_below(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<String> {
+        let shown = self.folder.shown.join(name);
+        let opened = self.open_below(Path::new(name), OFlags::DIRECTORY);
+        or_problem(opened, &shown, problems).map_or_else(Vec::new, |fd| list(&fd, &shown, problems))
+    }
+
+    /// Opens what is `below`, where no link is on the way.
+    pub(super) fn open_plain(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        without_links(self.fd.as_fd(), below, flags)
+    }
+
+    /// Opens what is `below`, following links inside the folder's root only.
+    pub(super) fn open_below(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        or_by_links(self.open_plain(below, flags), self.folder, below, flags)
+    }
+
+    /// What the link `below` holds; nothing if it is none.
+    pub(super) fn link(&self, below: &Path) -> Option<PathBuf> {
+        std::fs::read_link(self.folder.root.join(self.folder.path.join(below))).ok()
+    }
+}
+
+/// A folder that is not there is no problem.
+fn or_problem(opened: Result<OwnedFd, Errno>, shown: &Path, problems: &mut Vec<Problem>) -> Option<OwnedFd> {
+    match opened {
+        Ok(fd) => Some(fd),
+        Err(Errno::NOENT) => None,
+        Err(error) => {
+            let message = format!("the folder of definitions cannot be read: {error}");
+            problems.push(Problem::error(Place::file(shown), message));
+            None
+        }
+    }
+}
+
+/// Names in a folder, sorted.
+fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let message = match entry {
+            Ok(entry) if names.len() < MAX_ENTRIES => {
+                let name = entry.file_name().to_string_lossy();
+                if name != "." && name != ".." {
+                    names.push(name.into_owned());
+                }
+                continue;
+            }
+            Ok(_) => format!("the folder has more than {MAX_ENTRIES} files: none of them is read"),
+            Err(error) => format!("the folder of definitions cannot be read: {error}"),
+        };
+        problems.push(Problem::error(Place::file(shown), message));
+        return Vec::new();
+    }
+    names.sort_unstable();
+    names
+}
+
+/// Opens what is `below` a folder, where no link is on the way: what nearly every definition is, and the quickest.
+fn without_links(folder: BorrowedFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let step = |at: BorrowedFd, name: &OsStr, flags: OFlags| {
+        rustix::fs::openat(
+            at,
+            name,
+            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+    };
+    let mut names = below.components().map(|part| match part {
+        Component::Normal(name) => Ok(name),
+        _ => Err(Errno::INVAL),
+    });
+    let last = names.next_back().ok_or(Errno::INVAL)??;
+    let mut at: Option<OwnedFd> = None;
+    for name in names {
+        let from = at.as_ref().map_or(folder, AsFd::as_fd);
+        at = Some(step(from, name?, OFlags::PATH | OFlags::DIRECTORY)?);
+    }
+    step(at.as_ref().map_or(folder, AsFd::as_fd), last, flags)
+}
+
+/// What was opened without links, or else with them: what is not there needs no second look.
+fn or_by_links(
+    plain: Result<OwnedFd, Errno>,
+    folder: &Folder,
+    below: &Path,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
+    match plain {
+        Err(error) if error != Errno::NOENT => in_root(folder, below, flags),
+        plain => plain,
+    }
+}
+
+fn open_root(folder: &Folder) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(&folder.root, flags, Mode::empty())
+}
+
+/// Opens what is `below` a folder, following links inside the folder's root only.
+fn in_root(folder: &Folder, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = flags | OFlags::CLOEXEC;
+    rustix::fs::openat2(
+        open_root(folder)?,
+        folder.path.join(below),
+        flags,
+        Mode::empty(),
+        resolve,
+    )
+}
