@@ -27,7 +27,7 @@ pub enum Phase {
     Config,
     /// A member's: the OCI runtime makes the container (`create`).
     Create,
-    /// A member's: its process becomes systemd's.
+    /// A member's: its process becomes systemd's. infra: PID 1 becomes the unit's main process.
     Handover,
     /// A member's: the OCI runtime lets the program go (`start`).
     Start,

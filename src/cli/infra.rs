@@ -1,7 +1,7 @@
 //! `podunit infra`: what `pod-X-infra.service` runs.
 
 use super::{FAILURE, output};
-use crate::infra::{self, InfraError};
+use crate::infra::{self, Connecting, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
 use crate::network::{self, Reservation};
 use crate::systemd::notify;
@@ -49,9 +49,13 @@ fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
     if let Err(left) = clean(paths, name, infra::release) {
         output::error(&left.context("of an earlier life of the pod"));
     }
+    let mut connecting = None;
     let started = infra::prepare(paths, name)
         .map_err(anyhow::Error::from)
-        .and_then(|pod| bring_up(paths, &pod, &settings, &mut timeline));
+        .and_then(|pod| {
+            let connecting = connecting.insert(infra::begin_connecting(paths, name)?);
+            bring_up(paths, &pod, &settings, connecting, &mut timeline)
+        });
     let Err(error) = started else {
         timeline.begin(Phase::Done);
         timeline.write(&paths.pod(name).timeline());
@@ -61,17 +65,24 @@ fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
     if let Err(left) = clean(paths, name, infra::release) {
         output::error(&left);
     }
-    // With this process, the unit's main process still, systemd ends the pod's PID 1 and with it every member.
+    // With this process, the unit's main process still, systemd ends the pod's PID 1 and with it every member. Those
+    // that wait for the network learn of it only now, so that nobody takes their failure for the reason.
+    drop(connecting);
     Ok(ExitCode::from(FAILURE))
 }
 
 /// The unit is active as soon as members can be made in the namespaces; netavark, which takes longest, works beside
 /// that. Until the pod is connected this process is the unit's main process: should it be killed, infra has failed,
 /// and systemd ends PID 1 too.
-fn bring_up(paths: &Paths, pod: &Pod, settings: &Settings, timeline: &mut Timeline) -> anyhow::Result<()> {
+fn bring_up(
+    paths: &Paths,
+    pod: &Pod,
+    settings: &Settings,
+    connecting: &mut Connecting,
+    timeline: &mut Timeline,
+) -> anyhow::Result<()> {
     timeline.begin(Phase::Namespaces);
     let hostname = infra::hostname(pod)?;
-    let connecting = infra::begin_connecting(paths, &pod.name)?;
     let pause = infra::make(paths, pod, &hostname)?;
     timeline.begin(Phase::Network);
     let reservation = network::reserve(paths, pod, settings)?;
@@ -83,6 +94,7 @@ fn bring_up(paths: &Paths, pod: &Pod, settings: &Settings, timeline: &mut Timeli
         reservation.connect(paths)?;
     }
     connecting.done()?;
+    timeline.begin(Phase::Handover);
     match pause {
         // The last thing: systemd must know it before this process ends.
         Some(pause) => notify::send(&[&format!("MAINPID={}", pause.pid)])

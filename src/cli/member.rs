@@ -7,6 +7,7 @@ use crate::member::runtime::Runtime;
 use crate::member::{self, Member};
 use crate::model::{ImageSource, MemberName, Paths, Pod, PodName};
 use crate::sys::descriptor;
+use crate::sys::file::lock;
 use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
 use crate::unitfile::specifier;
@@ -68,7 +69,9 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
     timeline.begin(Phase::Prepare);
     let pod = compiled::running(paths, &which.pod)?;
     let member = find(paths, &pod, &which.member)?;
-    let runtime = runtime(paths)?;
+    let launching = member.member_paths().launching();
+    let _launching = lock(&launching).with_context(|| format!("{}: cannot lock it", launching.display()))?;
+    let runtime = runtime(paths)?.in_memory();
     clean(which, paths)?;
     timeline.begin(Phase::Image);
     let image = match &member.container.image {

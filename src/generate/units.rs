@@ -92,13 +92,14 @@ fn confine(unit: &mut UnitWriter) {
         "MemoryDenyWriteExecute",
         "ProtectClock",
         "ProtectHostname",
-        "RestrictNamespaces",
         "RestrictRealtime",
         "RestrictSUIDSGID",
     ] {
         unit.token(key, "yes");
     }
-    unit.token("RestrictAddressFamilies", "AF_UNIX");
+    // To look for listeners in the pod's network.
+    unit.token("RestrictNamespaces", "net")
+        .passthrough("RestrictAddressFamilies", "AF_UNIX AF_NETLINK");
     unit.token("SystemCallArchitectures", "native")
         .token("SystemCallErrorNumber", "EPERM");
     let calls = "~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @resources @swap";

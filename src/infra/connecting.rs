@@ -30,12 +30,9 @@ impl Connecting {
     /// The pod is connected: lets the members go.
     ///
     /// # Errors
-    /// The file cannot be written, and members take that for a failure.
-    pub fn done(mut self) -> Result<(), InfraError> {
-        make(
-            "the word that members wait for",
-            &self.path,
-            self.file.write_all(b"1\n"),
-        )
+    /// The file cannot be written, or not be unlocked; members take that for a failure.
+    pub fn done(&mut self) -> Result<(), InfraError> {
+        let told = self.file.write_all(b"1\n").and_then(|()| self.file.unlock());
+        make("the word that members wait for", &self.path, told)
     }
 }

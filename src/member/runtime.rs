@@ -2,8 +2,12 @@
 
 use super::Error;
 use super::output::Output;
-use std::fs;
-use std::io;
+use crate::sys::process::sealed_copy;
+use std::env::split_paths;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -17,10 +21,11 @@ const WITHOUT_DISABLED: [&str; 3] = ["runc", "youki", "runsc"];
 const LONGEST_MESSAGE: usize = 1000;
 
 /// A runtime and the folder where it keeps the state of containers.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Runtime {
     program: PathBuf,
     state: PathBuf,
+    copy: Option<OwnedFd>,
 }
 
 impl Runtime {
@@ -41,7 +46,19 @@ impl Runtime {
         Ok(Self {
             program: program.to_owned(),
             state: state.to_owned(),
+            copy: None,
         })
+    }
+
+    /// The same, for several calls: they run a sealed copy in memory. Each call of crun makes one of itself otherwise,
+    /// and begins again in it, lest a container write to its program (CVE-2019-5736).
+    pub fn in_memory(self) -> Self {
+        let found = split_paths(PATH).map(|dir| dir.join(&self.program));
+        let copy = found.map(File::open).find_map(Result::ok).map(copy_of);
+        Self {
+            copy: copy.transpose().ok().flatten().flatten(),
+            ..self
+        }
     }
 
     /// The program, as it is called in messages.
@@ -52,8 +69,11 @@ impl Runtime {
     /// A command of the runtime, without its arguments. It has nothing of our environment: above all no
     /// `NOTIFY_SOCKET`, which would make crun stay and speak for the payload.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env_clear().env("PATH", PATH);
+        let mut command = match &self.copy {
+            Some(copy) => Command::new(format!("/proc/self/fd/{}", copy.as_raw_fd())),
+            None => Command::new(&self.program),
+        };
+        command.arg0(&self.program).env_clear().env("PATH", PATH);
         command
             .arg("--cgroup-manager=disabled")
             .arg("--root")
@@ -131,6 +151,14 @@ impl Runtime {
             message,
         }
     }
+}
+
+/// A copy of a program. None of a script: whoever runs that opens it once more.
+fn copy_of(mut program: File) -> io::Result<Option<OwnedFd>> {
+    let mut magic = [0; 4];
+    program.read_exact(&mut magic)?;
+    program.rewind()?;
+    (magic == *b"\x7fELF").then(|| sealed_copy(program)).transpose()
 }
 
 /// What a runtime said, as one line that can be shown: it quotes names from images.

@@ -255,6 +255,11 @@ impl MemberPaths {
         self.dir.join("image")
     }
 
+    /// Locked while a launcher starts the member: the supervisor waits for its end before it judges.
+    pub fn launching(&self) -> PathBuf {
+        self.dir.join("launching")
+    }
+
     /// How the last start of the member went ([`crate::timeline`]).
     pub fn timeline(&self) -> PathBuf {
         self.dir.join("timeline")

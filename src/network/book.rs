@@ -1,7 +1,7 @@
 //! The address book: which pod has which address of the bridge and which ports of the host. One file for all pods,
 //! read and written under a lock, replaced as a whole.
 
-use super::{NetworkError, file, netavark};
+use super::{NetworkError, file, options};
 use crate::model::paths::PodPaths;
 use crate::model::{Paths, PodName, PortMapping};
 use crate::sys::file::{lock, replace};
@@ -120,7 +120,7 @@ fn from_pods(paths: &Paths) -> Result<Book, NetworkError> {
     let entries = file(&run, fs::read_dir(&run))?;
     let names = entries.filter_map(|entry| PodName::new(entry.ok()?.file_name().into_string().ok()?).ok());
     Ok(names
-        .filter_map(|pod| netavark::lease(paths, &pod).map(|lease| (pod, lease)))
+        .filter_map(|pod| options::lease(paths, &pod).map(|lease| (pod, lease)))
         .collect())
 }
 
@@ -221,7 +221,7 @@ mod tests {
         let a = pod(&paths, "a");
         fs::write(
             paths.pod(&a).network(),
-            netavark::tests::options("10.90.0.2", 8080),
+            options::tests::options("10.90.0.2", 8080),
         )
         .unwrap();
         fs::create_dir_all(paths.run_network()).unwrap();

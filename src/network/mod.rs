@@ -4,8 +4,10 @@
 //! address book that all pods of the host share.
 
 mod book;
+mod bridge;
 mod files;
 mod netavark;
+mod options;
 mod port;
 
 pub use files::write_files;
@@ -98,7 +100,7 @@ pub struct Reservation {
     pod: PodName,
     program: PathBuf,
     address: Ipv4Addr,
-    options: netavark::Options,
+    options: options::Options,
 }
 
 /// Leases an address for the pod and checks its ports, if it has a network namespace and `Network=bridge`.
@@ -119,7 +121,7 @@ pub fn reserve(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<R
         pod: pod.name.clone(),
         program,
         address,
-        options: netavark::options(pod, settings, address, &ports),
+        options: options::options(pod, settings, address, &ports),
     }))
 }
 

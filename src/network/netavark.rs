@@ -3,21 +3,18 @@
 //! Two at once would both make the bridge, so they take turns. One that was killed leaves half a bridge or half a
 //! set of rules, and netavark never mends what it finds: whoever has the next turn takes it down first.
 
-use super::book::{self, Lease};
-use super::{NetworkError, file};
-use crate::model::{Paths, Pod, PodName, PortMapping, Protocol, Settings};
+use super::options::Options;
+use super::{NetworkError, bridge, file};
+use crate::model::{Paths, PodName};
 use crate::sys::file::{lock, replace};
 use crate::sys::namespace::{self, Kind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use serde::Deserialize;
 use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek};
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
@@ -34,117 +31,6 @@ const TIMEOUT_OF_REPAIR: Timespec = Timespec {
     tv_sec: 10,
     tv_nsec: 0,
 };
-/// The network's name for netavark: part of the names of firewall chains.
-const NETWORK: &str = "podunit";
-/// The pod's interface.
-const INTERFACE: &str = "eth0";
-
-/// What netavark is asked for. Setup and teardown are given the same.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Options {
-    container_id: String,
-    container_name: String,
-    networks: BTreeMap<String, Attachment>,
-    network_info: BTreeMap<String, Bridge>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    port_mappings: Vec<Published>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Attachment {
-    interface_name: String,
-    static_ips: Vec<Ipv4Addr>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Bridge {
-    name: String,
-    id: String,
-    driver: String,
-    network_interface: String,
-    subnets: Vec<Subnet>,
-    ipv6_enabled: bool,
-    internal: bool,
-    dns_enabled: bool,
-    ipam_options: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Subnet {
-    subnet: String,
-    gateway: Ipv4Addr,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Published {
-    host_ip: String,
-    host_port: u16,
-    container_port: u16,
-    protocol: Protocol,
-    range: u16,
-}
-
-/// What netavark is asked for a pod.
-pub(super) fn options(pod: &Pod, settings: &Settings, address: Ipv4Addr, ports: &[PortMapping]) -> Options {
-    let (network, prefix) = settings.subnet;
-    let bridge = Bridge {
-        name: NETWORK.to_owned(),
-        id: hash(NETWORK),
-        driver: "bridge".to_owned(),
-        network_interface: settings.bridge.clone(),
-        subnets: vec![Subnet {
-            subnet: format!("{network}/{prefix}"),
-            gateway: book::gateway(settings.subnet),
-        }],
-        ipv6_enabled: false,
-        internal: false,
-        dns_enabled: false,
-        // netavark then takes the addresses it is given.
-        ipam_options: BTreeMap::from([("driver".to_owned(), "host-local".to_owned())]),
-    };
-    let attachment = Attachment {
-        interface_name: INTERFACE.to_owned(),
-        static_ips: vec![address],
-    };
-    let published = |port: &PortMapping| Published {
-        host_ip: port.host_ip.map(|ip| ip.to_string()).unwrap_or_default(),
-        host_port: port.host_port,
-        container_port: port.container_port,
-        protocol: port.protocol,
-        range: 1,
-    };
-    Options {
-        container_id: hash(pod.name.as_str()),
-        container_name: pod.name.to_string(),
-        networks: BTreeMap::from([(NETWORK.to_owned(), attachment)]),
-        network_info: BTreeMap::from([(NETWORK.to_owned(), bridge)]),
-        port_mappings: ports.iter().map(published).collect(),
-    }
-}
-
-/// An identifier as netavark wants them: 64 hexadecimal digits.
-fn hash(name: &str) -> String {
-    Sha256::digest(name)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// What a pod has according to its `network.json`.
-pub(super) fn lease(paths: &Paths, pod: &PodName) -> Option<Lease> {
-    let options: Options = serde_json::from_slice(&fs::read(paths.pod(pod).network()).ok()?).ok()?;
-    let address = *options.networks.get(NETWORK)?.static_ips.first()?;
-    let mapping = |port: &Published| PortMapping {
-        host_ip: port.host_ip.parse::<IpAddr>().ok(),
-        host_port: port.host_port,
-        container_port: port.container_port,
-        protocol: port.protocol,
-    };
-    Some(Lease {
-        address,
-        ports: options.port_mappings.iter().map(mapping).collect(),
-    })
-}
 
 /// Finds the program.
 pub(super) fn find(paths: &Paths) -> Result<PathBuf, NetworkError> {
@@ -172,8 +58,10 @@ pub(super) fn setup(
     let json = serde_json::to_vec(options).map_err(io::Error::from);
     file(&path, json.and_then(|json| replace(&path, &json, 0o600)))?;
     let turn = Turn::take(program, paths, pod)?;
+    turn.retire_bridge(options);
     turn.begin(pod)?;
-    turn.run("setup", pod, &pin(paths, pod), &TIMEOUT)?;
+    turn.run("setup", &path, &pin(paths, pod), &TIMEOUT)?;
+    turn.keep_bridge(options);
     turn.end()
 }
 
@@ -260,18 +148,53 @@ impl<'a> Turn<'a> {
 
     /// Tears down, whether setup was finished or not.
     fn undo(&self, pod: &PodName) -> Result<(), Failure> {
-        match self.run("teardown", pod, &pin(self.paths, pod), &TIMEOUT) {
-            Err(Failure::Error(_)) => {
-                // netavark does not take back what it finds half done, or whose namespace is gone: the bridge stays,
-                // or the rules. Done in full on another namespace, it takes back all of it.
-                let other = namespace::in_new(&[Kind::Net], || namespace::current(Kind::Net));
-                let other = other.map_err(|error| self.failed("teardown", &error))?;
-                let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd()));
-                let _ = self.run("setup", pod, &path, &TIMEOUT_OF_REPAIR);
-                self.run("teardown", pod, &path, &TIMEOUT_OF_REPAIR)
-            }
+        let options = self.paths.pod(pod).network();
+        match self.run("teardown", &options, &pin(self.paths, pod), &TIMEOUT) {
+            // netavark does not take back what it finds half done, or whose namespace is gone: the bridge stays, or
+            // the rules.
+            Err(Failure::Error(_)) => self.redo_and_undo(&options),
             // Done, or another try would hang as well.
             result => result,
+        }
+    }
+
+    /// Does everything anew for a namespace that nobody uses, and takes it back in full.
+    fn redo_and_undo(&self, options: &Path) -> Result<(), Failure> {
+        let other = namespace::in_new(&[Kind::Net], || namespace::current(Kind::Net));
+        let other = other.map_err(|error| self.failed("teardown", &error))?;
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), other.as_raw_fd()));
+        let _ = self.run("setup", options, &path, &TIMEOUT_OF_REPAIR);
+        self.run("teardown", options, &path, &TIMEOUT_OF_REPAIR)
+    }
+
+    /// Where it stands of which network the bridge is that is kept.
+    fn kept(&self) -> PathBuf {
+        self.paths.run_network().join("bridge.json")
+    }
+
+    /// Keeps the bridge when the last pod leaves it. Without success it goes with that pod, and nobody is the worse.
+    fn keep_bridge(&self, options: &Options) {
+        if !self.kept().exists() {
+            let json = serde_json::to_vec(&options.network_alone()).map_err(io::Error::from);
+            if json.and_then(|json| replace(&self.kept(), &json, 0o600)).is_err() {
+                return;
+            }
+        }
+        if let Some(bridge) = options.bridge() {
+            let _ = bridge::keep(bridge);
+        }
+    }
+
+    /// Lets go of a bridge that was kept and is of other settings than the pod's: it goes, with the last pod that is
+    /// on it.
+    fn retire_bridge(&self, options: &Options) {
+        let kept = fs::read(self.kept()).ok();
+        let kept: Option<Options> = kept.and_then(|json| serde_json::from_slice(&json).ok());
+        if kept.is_some_and(|kept| !kept.is_of_network_of(options)) {
+            // What cannot be taken down is in nobody's way.
+            let _ = bridge::let_go();
+            let _ = self.redo_and_undo(&self.kept());
+            let _ = fs::remove_file(self.kept());
         }
     }
 
@@ -290,7 +213,7 @@ impl<'a> Turn<'a> {
     fn run(
         &self,
         step: &'static str,
-        pod: &PodName,
+        options: &Path,
         namespace: &Path,
         timeout: &Timespec,
     ) -> Result<(), Failure> {
@@ -303,7 +226,7 @@ impl<'a> Turn<'a> {
             .arg("--config")
             .arg(self.paths.run_network().join("netavark"))
             .arg("--file")
-            .arg(self.paths.pod(pod).network())
+            .arg(options)
             .arg(step)
             .arg(namespace)
             .env_clear()
@@ -385,49 +308,8 @@ fn message(output: &str) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    pub(in crate::network) fn options(address: &str, host_port: u16) -> Vec<u8> {
-        let pod = Pod {
-            version: 1,
-            name: PodName::new("a").unwrap(),
-            source: PathBuf::new(),
-            share: crate::model::Share::default(),
-            hostname: None,
-            network: crate::model::Network::Bridge,
-            ports: Vec::new(),
-            shm_size: 0,
-            labels: BTreeMap::new(),
-            start_timeout: None,
-            members: Vec::new(),
-            units: crate::model::Passthrough::default(),
-        };
-        let port = PortMapping {
-            host_ip: None,
-            host_port,
-            container_port: 80,
-            protocol: Protocol::Tcp,
-        };
-        let options = super::options(&pod, &Settings::default(), address.parse().unwrap(), &[port]);
-        serde_json::to_vec(&options).unwrap()
-    }
-
-    #[test]
-    fn options_are_what_netavark_reads() {
-        let json: serde_json::Value = serde_json::from_slice(&options("10.90.0.7", 8080)).unwrap();
-        assert_eq!(json["container_id"].as_str().unwrap().len(), 64);
-        assert_eq!(json["networks"]["podunit"]["static_ips"][0], "10.90.0.7");
-        let info = &json["network_info"]["podunit"];
-        assert_eq!(
-            info["subnets"][0],
-            serde_json::json!({"subnet": "10.90.0.0/16", "gateway": "10.90.0.1"})
-        );
-        assert_eq!(info["network_interface"], "podunit0");
-        let port = serde_json::json!(
-            {"host_ip": "", "host_port": 8080, "container_port": 80, "protocol": "tcp", "range": 1});
-        assert_eq!(json["port_mappings"][0], port);
-    }
 
     #[test]
     fn what_netavark_says_is_one_line() {

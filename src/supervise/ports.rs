@@ -1,100 +1,121 @@
-//! Whether a published port has a listener in the pod: the kernel's own list of sockets, `/proc/PID/net/tcp`.
+//! Whether a published port has a listener in the pod: the kernel is asked for the sockets that listen (sock_diag(7)).
+//! `/proc/PID/net/tcp` has them too, but to read it is to walk the host's table of all connections.
 
-use std::io::Read;
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-/// How much of a list is read. Listening sockets come first, so that many connections hide none.
-const LONGEST: u64 = 256 * 1024;
+use crate::sys::namespace::{self, Kind};
+use crate::sys::netlink::ask;
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage};
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
+use netlink_packet_sock_diag::{AF_INET, AF_INET6, IPPROTO_TCP, SockDiagMessage};
+use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
 
 /// Those of `ports` that have no listener that can be reached from outside, in the network of the processes `pids`.
 /// With `shared` they are in one network, and the first that is alive speaks for all.
-pub(super) fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> Vec<u16> {
+///
+/// # Errors
+/// The kernel does not tell.
+pub(super) fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> io::Result<Vec<u16>> {
     let mut silent = ports.to_vec();
     for pid in pids {
-        let mut alive = false;
-        for table in ["tcp", "tcp6"] {
-            let Ok(file) = std::fs::File::open(format!("/proc/{pid}/net/{table}")) else {
-                continue;
-            };
-            let mut text = String::new();
-            if file.take(LONGEST).read_to_string(&mut text).is_ok() {
-                alive = true;
-                silent.retain(|&port| !listeners(&text).any(|listener| listener == port));
-            }
-        }
-        if silent.is_empty() || (alive && shared) {
+        // One that cannot be opened has ended.
+        let Ok(network) = File::open(format!("/proc/{pid}/ns/net")) else {
+            continue;
+        };
+        let listeners = in_network(&network, listeners)?;
+        silent.retain(|port| !listeners.contains(port));
+        if silent.is_empty() || shared {
             break;
         }
     }
-    silent
+    Ok(silent)
 }
 
-/// Ports in a table (proc_pid_net(5)) with a listener on an address that is not loopback: traffic that is led to
-/// the pod arrives at its own address.
-fn listeners(table: &str) -> impl Iterator<Item = u16> + '_ {
-    table.lines().skip(1).filter_map(|line| {
-        let mut columns = line.split_ascii_whitespace().skip(1);
-        let (address, port) = columns.next()?.rsplit_once(':')?;
-        let listens = columns.nth(1)? == "0A";
-        (listens && !is_loopback(address)?).then_some(u16::from_str_radix(port, 16).ok()?)
-    })
-}
-
-/// Addresses are words of 32 bits, each in hexadecimal as it is in memory.
-fn is_loopback(address: &str) -> Option<bool> {
-    let word = |at: usize| {
-        u32::from_str_radix(address.get(8 * at..8 * at + 8)?, 16)
-            .ok()
-            .map(u32::to_ne_bytes)
+/// Runs `inside` in another network namespace, on a thread of its own, since that is where it stays.
+fn in_network<T: Send>(network: &File, inside: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let thread = move || {
+        namespace::enter(network, Kind::Net)?;
+        inside()
     };
-    match address.len() {
-        8 => Some(Ipv4Addr::from(word(0)?).is_loopback()),
-        32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
-            let address = Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?);
-            Some(
-                address.is_loopback()
-                    || address
-                        .to_ipv4_mapped()
-                        .is_some_and(|address| address.is_loopback()),
-            )
+    std::thread::scope(|scope| scope.spawn(thread).join())
+        .unwrap_or_else(|_| Err(io::Error::other("the thread in the pod's network died")))
+}
+
+/// Ports with a listener on an address that is not loopback: traffic that is led to the pod arrives at its own
+/// address.
+fn listeners() -> io::Result<Vec<u16>> {
+    let mut ports = Vec::new();
+    for (family, any) in [(AF_INET, SocketId::new_v4()), (AF_INET6, SocketId::new_v6())] {
+        let request = InetRequest {
+            family,
+            protocol: IPPROTO_TCP,
+            extensions: ExtensionFlags::empty(),
+            states: StateFlags::LISTEN,
+            socket_id: any,
+        };
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let request = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
+        for answer in ask(NETLINK_SOCK_DIAG, request)? {
+            if let SockDiagMessage::InetResponse(socket) = answer {
+                let socket = &socket.header.socket_id;
+                ports.extend((!is_loopback(socket.source_address)).then_some(socket.source_port));
+            }
         }
-        _ => None,
+    }
+    Ok(ports)
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address
+                    .to_ipv4_mapped()
+                    .is_some_and(|address| address.is_loopback())
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid\n";
-
-    #[test]
-    #[cfg(target_endian = "little")]
-    fn listeners_are_found_and_loopback_is_not_enough() {
-        let table = format!(
-            "{HEAD}   0: 00000000:0050 00000000:0000 0A 00000000:00000000\n   \
-             1: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n   \
-             2: 0100590A:01BB 0200590A:C350 01 00000000:00000000\n   garbage\n"
-        );
-        assert_eq!(listeners(&table).collect::<Vec<_>>(), [80]);
-        let table = format!(
-            "{HEAD}   0: 00000000000000000000000000000000:0051 0:0 0A\n   \
-             1: 00000000000000000000000001000000:0052 0:0 0A\n   \
-             2: 0000000000000000FFFF00000100007F:0053 0:0 0A\n"
-        );
-        assert_eq!(listeners(&table).collect::<Vec<_>>(), [81]);
+    fn port_of(listener: &TcpListener) -> u16 {
+        listener.local_addr().unwrap().port()
     }
 
     #[test]
-    fn the_kernel_agrees() {
-        let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert_eq!(
-            silent(&[port], [std::process::id()].into_iter(), true),
-            Vec::<u16>::new()
+    fn listeners_are_found_and_loopback_is_not_enough() {
+        let any = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+        let any6 = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+        let mapped = TcpListener::bind((Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 0)).unwrap();
+        let loopback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // A port of a connection is none that listens.
+        let client = TcpStream::connect((Ipv4Addr::LOCALHOST, port_of(&loopback))).unwrap();
+        let found = listeners().unwrap();
+        assert!(
+            found.contains(&port_of(&any)) && found.contains(&port_of(&any6)),
+            "{found:?}"
         );
-        drop(listener);
-        assert_eq!(silent(&[port], [std::process::id()].into_iter(), true), [port]);
+        for other in [
+            port_of(&mapped),
+            port_of(&loopback),
+            client.local_addr().unwrap().port(),
+        ] {
+            assert!(!found.contains(&other), "{other} in {found:?}");
+        }
+        let gone = port_of(&any);
+        drop(any);
+        assert!(!listeners().unwrap().contains(&gone));
+    }
+
+    #[test]
+    fn a_process_that_has_ended_tells_nothing() {
+        let silent = silent(&[80], [u32::MAX].into_iter(), true);
+        assert_eq!(silent.unwrap(), [80]);
     }
 }

@@ -12,10 +12,11 @@ use super::service::{self, Pod1, Request};
 use super::signals::Signals;
 use super::state::Machine;
 use crate::model::{Paths, Signal};
-use crate::sys::file::replace;
+use crate::sys::file::{is_locked, replace};
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
 use crate::systemd::manager;
+use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use attach::Attached;
 use nix::sys::signal::SigSet;
@@ -30,7 +31,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 const REQUESTS: usize = 16;
 /// From one look at the ports to the next, at first and at most. The kernel has no event for a new listener.
 const PROBE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
-/// The moment that members have to fail in before the pod is called ready.
+/// The moment that members have to fail in, after their launchers have ended, before the pod is called ready.
 const SETTLE: Duration = Duration::from_millis(20);
 /// From one attempt to connect to the bus to the next, at first and at most.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -62,6 +63,8 @@ pub(super) struct Supervisor {
     extend: Option<Instant>,
     /// systemd has not taken all notifications.
     unsent: bool,
+    /// How the pod becomes ready; nothing any more once it is.
+    timeline: Option<Timeline>,
     exit: Option<u8>,
 }
 
@@ -95,6 +98,8 @@ impl Supervisor {
             .map(|member| member.name.to_string())
             .collect();
         let now = Instant::now();
+        let mut timeline = Timeline::default();
+        timeline.begin(Phase::Bus);
         Ok(Self {
             machine: Machine::new(
                 names,
@@ -115,6 +120,7 @@ impl Supervisor {
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
             extend: None,
             unsent: false,
+            timeline: Some(timeline),
             exit: None,
             plan,
             paths,
@@ -135,6 +141,7 @@ impl Supervisor {
                 Wake::Signal(signal) => self.signal(signal.context("cannot read signals")?).await,
                 Wake::Request(request) => self.serve(request),
                 Wake::Probe => self.probe().await,
+                Wake::Settled if self.is_launching() => self.settle = Some(Instant::now() + SETTLE),
                 Wake::Settled => {
                     self.settle = None;
                     self.step(Event::Settled).await;
@@ -186,6 +193,9 @@ impl Supervisor {
         };
         // After these the supervisor has nothing to do for long, perhaps.
         let read_all = event == Event::Synced;
+        if read_all {
+            self.begin(Phase::Members);
+        }
         let actions = self.machine.step(event);
         let is_ready = actions.contains(&Action::Ready);
         if let Some((at, pid)) = member
@@ -224,11 +234,18 @@ impl Supervisor {
                 }
             }
             Action::Attach => self.attach(),
-            Action::Probe => self.probe = Some((Instant::now(), PROBE.0)),
+            Action::Probe => {
+                self.begin(Phase::Ports);
+                self.probe = Some((Instant::now(), PROBE.0));
+            }
             Action::Settle => self.settle = Some(Instant::now() + SETTLE),
             Action::Ready => {
                 self.notifier.add("READY=1".to_owned());
                 self.log.line(Priority::Info, "the pod is ready");
+                self.begin(Phase::Done);
+                if let Some(timeline) = self.timeline.take() {
+                    timeline.write(&self.paths.pod(&self.plan.name).supervisor_timeline());
+                }
             }
             Action::Remember(life) => self.remember(life),
             Action::Stopping => {
@@ -240,6 +257,19 @@ impl Supervisor {
             Action::StopUnit(role) => self.queue_job(role, true),
             Action::StartUnit(role) => self.queue_job(role, false),
             Action::Exit(status) => self.exit = Some(status),
+        }
+    }
+
+    /// Whether a member that counts as ready has still to be let go by its launcher.
+    fn is_launching(&self) -> bool {
+        let pod = self.paths.pod(&self.plan.name);
+        let mut members = self.plan.members.iter();
+        members.any(|member| is_locked(&pod.member(&member.name).launching()))
+    }
+
+    fn begin(&mut self, phase: Phase) {
+        if let Some(timeline) = &mut self.timeline {
+            timeline.begin(phase);
         }
     }
 
@@ -350,6 +380,14 @@ impl Supervisor {
             .chain((0..self.plan.members.len()).map(|at| self.machine.member(at).main_pid))
             .filter(|&pid| pid != 0);
         let silent = ports::silent(&self.plan.ports, pids, self.plan.share_net);
+        let silent = silent.unwrap_or_else(|error| {
+            let text = format!("cannot see who listens in the pod, which is not called ready so: {error}");
+            self.log.line(Priority::Warning, &text);
+            self.plan.ports.clone()
+        });
+        if silent.is_empty() {
+            self.begin(Phase::Settle);
+        }
         let next = (delay * 2).min(PROBE.1);
         self.probe = (!silent.is_empty()).then(|| (Instant::now() + next, next));
         self.step(Event::Ports(silent)).await;

@@ -1,7 +1,7 @@
 //! Files that others may read or lock at the same moment.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -48,6 +48,11 @@ pub fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether somebody holds an exclusive lock on the file; nobody does if there is none.
+pub fn is_locked(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Waits until nobody holds an exclusive lock on the file, and reads it, `largest` bytes at most.
 ///
 /// # Errors
@@ -58,4 +63,26 @@ pub fn read_unlocked(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(largest).read_to_end(&mut content)?;
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_seen_and_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert!(!is_locked(&path));
+        let mut held = lock(&path).unwrap();
+        assert!(is_locked(&path));
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || read_unlocked(&path, 3).unwrap()
+        });
+        held.write_all(b"word").unwrap();
+        drop(held);
+        assert_eq!(reader.join().unwrap(), b"wor");
+        assert!(!is_locked(&path));
+    }
 }

@@ -5,6 +5,7 @@ pub mod file;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod overlay;
 pub mod pidfd;
 pub mod process;

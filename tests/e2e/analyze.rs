@@ -40,7 +40,7 @@ fn a_start_is_told_as_it_was() {
     let rows = start["rows"].as_array().expect("rows");
     let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
     assert_eq!(names, ["infra", "busybox-client", "nginx-server", "supervisor"]);
-    for row in rows.iter().filter(|row| row["name"] != "supervisor") {
+    for row in rows {
         assert!(!row.to_string().contains("not recorded"), "{row:#}");
     }
 

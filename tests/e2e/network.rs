@@ -89,3 +89,83 @@ fn none_and_host() {
     machine.ok("systemctl stop pod-alone pod-wide");
     machine.nothing_is_left();
 }
+
+#[test]
+fn the_bridge_stays_until_its_settings_change() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    let bridge = |name: &str| machine.run(&format!("cat /sys/class/net/{name}/ifindex")).stdout;
+    let made = bridge("podunit0");
+    assert_ne!(made, "");
+    machine.ok("systemctl stop pod-my-shared-pod; systemctl start pod-my-shared-pod");
+    assert_eq!(bridge("podunit0"), made);
+    machine.ok("curl -sS --max-time 5 localhost:8080; systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+
+    machine.write(
+        "/etc/podunit/podunit.conf",
+        "[Network]\ninterface=podunit1\nsubnet=10.91.0.0/24\n",
+    );
+    machine.ok("systemctl start pod-my-shared-pod; curl -sS --max-time 5 localhost:8080");
+    machine.run("ip -4 -o addr show podunit1").says(&["10.91.0.1/24"]);
+    assert_eq!(bridge("podunit0"), "", "no bridge of other settings is kept");
+    machine.ok("! nft list ruleset | grep -F 10.90.");
+    machine.ok("systemctl stop pod-my-shared-pod");
+    assert_ne!(bridge("podunit1"), "");
+}
+
+/// A netavark that does `setup` instead of the real one's, as long as there is a file `/run/spoilt`.
+fn spoil(machine: &Machine, setup: &str) {
+    machine.write(
+        "/root/netavark",
+        format!(
+            "#!/bin/sh\ncase \"$*\" in *setup*) if [ -e /run/spoilt ]; then {setup}; fi;; esac\n\
+             exec /usr/lib/podman/netavark.real \"$@\"\n"
+        ),
+    );
+    machine.ok("cd /usr/lib/podman && mv netavark netavark.real && install /root/netavark netavark && touch /run/spoilt");
+}
+
+#[test]
+fn a_network_that_fails_fails_the_start_with_its_reason() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    spoil(&machine, "echo '{\"error\":\"no bridge today\"}'; exit 1");
+    for pod in [
+        crate::FOUNDING.to_owned(),
+        crate::FOUNDING.replace("Share=net pid", "Share=net"),
+    ] {
+        machine.ok("systemctl reset-failed; touch /run/spoilt");
+        machine.define("my-shared-pod.pod", &pod);
+        machine.run("systemctl start pod-my-shared-pod").exits(1);
+        machine
+            .run("journalctl --no-pager -o cat -u pod-my-shared-pod-infra")
+            .says(&["no bridge today"]);
+        machine
+            .run("journalctl --no-pager -o cat -u pod-my-shared-pod")
+            .says(&["infra failed"]);
+        machine.nothing_is_left();
+        machine.ok("systemctl reset-failed; rm /run/spoilt; systemctl start pod-my-shared-pod");
+        machine.ok("curl -sS --max-time 5 localhost:8080; systemctl stop pod-my-shared-pod");
+    }
+}
+
+#[test]
+fn infra_killed_while_it_connects_the_pod_is_a_crash() {
+    let Some(machine) = Machine::with_founding_pod() else {
+        return;
+    };
+    spoil(&machine, "rm /run/spoilt; touch /run/begun; exec sleep infinity");
+    let pause = machine.property("pod-my-shared-pod-infra", "MainPID");
+    machine.ok(&format!("kill -9 {pause}"));
+    machine.until("test -e /run/begun", |ran| ran.status == 0);
+    // Members are being made meanwhile, and wait.
+    let launcher = machine.property("pod-my-shared-pod-infra", "MainPID");
+    machine.ok(&format!("kill -9 {launcher}"));
+    machine.until("curl -sS --max-time 5 localhost:8080", |ran| ran.status == 0);
+    machine.until_prints("systemctl show -P StatusText pod-my-shared-pod", "2/2 ready");
+    machine.ok("systemctl stop pod-my-shared-pod");
+    machine.nothing_is_left();
+}

@@ -89,10 +89,8 @@ impl Supervisor {
         if status != 0 {
             let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
             if let Err(error) = removed {
-                self.log.line(
-                    Priority::Warning,
-                    &format!("what is left of the pod could not be removed: {error}"),
-                );
+                self.log
+                    .line(Priority::Warning, &format!("{:#}", anyhow::Error::from(error)));
             }
         }
         status
