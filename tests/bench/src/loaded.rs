@@ -4,7 +4,7 @@ use crate::host::{self, Quiet, now};
 use crate::many_pods;
 use crate::record::{Pair, Record, Side, Unit};
 use crate::sides::{self, Pod};
-use crate::systemd::run;
+use crate::systemd::{run, systemctl};
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,12 @@ pub fn generator_memory(pods: usize) -> String {
     format!("generator, {}: peak memory", so_many(pods))
 }
 
+/// Units are loaded that were not.
+fn first_reload(pods: usize) -> String {
+    format!("daemon-reload, {} new", so_many(pods))
+}
+
+/// The same units were loaded before.
 pub fn reload(pods: usize) -> String {
     format!("daemon-reload, {} loaded", so_many(pods))
 }
@@ -142,6 +148,10 @@ fn one_side(values: &mut Pair, pods: &[Pod]) -> Result<()> {
         values.add_time(&generator(count), only_write()?, quiet.load()?);
         return Ok(());
     }
+    // systemd begins anew without the other side's units, so that nothing of them is left in its memory
+    only_defined(side, &[])?;
+    sides::reload()?;
+    systemctl("daemon-reexec", &[])?;
     only_defined(side, pods)?;
     // the first run is for the caches
     generate(side)?;
@@ -155,12 +165,11 @@ fn one_side(values: &mut Pair, pods: &[Pod]) -> Result<()> {
         cost.memory_kib as f64,
         load,
     );
-    // the first one loads the units, the second finds them loaded
-    sides::reload()?;
-    let quiet = Quiet::wait()?;
-    let taken = sides::reload()?;
-    let load = quiet.load()?;
-    values.add_time(&reload(count), taken, load);
+    for what in [first_reload(count), reload(count)] {
+        let quiet = Quiet::wait()?;
+        let taken = sides::reload()?;
+        values.add_time(&what, taken, quiet.load()?);
+    }
     let memory = host::memory(1).context("memory of systemd")?;
     let what = format!("PSS of systemd, {} loaded", so_many(count));
     values.add(&what, Unit::Kibibytes, memory as f64, load);
