@@ -1,58 +1,30 @@
 //! Guards against work that creeps in, without clocks: instructions (callgrind), system calls and opened files
-//! (strace) of a program on a fixed input, beside what is recorded in `guard/NAME.json`. More than the record by its
-//! tolerance fails; less by as much says that the record wants renewing. `UPDATE=1 cargo test --test guard` does.
+//! (strace) of a program on a fixed input, beside what is recorded in `guard/NAME.json`. What a pod costs on a real
+//! systemd is held by `e2e/cost.rs` in the same way. `UPDATE=1 cargo test --test guard` renews the records.
 //!
-//! The programs are those of a release build, from `PODUNIT_STAGE` as `make check` has it: a debug build's counts
-//! say little. Instructions vary a little between processors, since the C library chooses its copying by them.
+//! Instructions vary a little between processors, since the C library chooses its copying by them.
 #![allow(clippy::unwrap_used)]
 
 #[path = "guard/generator.rs"]
 mod generator;
+#[path = "guard/record.rs"]
+mod record;
 #[path = "common/skip.rs"]
 mod skip;
+#[path = "guard/stage.rs"]
+mod stage;
+#[path = "guard/trace.rs"]
+mod trace;
 
-use serde::{Deserialize, Serialize};
+use record::{Cost, Record, Recorded, hold, judge};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What a run costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cost {
-    instructions: u64,
-    system_calls: u64,
-    opened_files: u64,
-}
+/// What counts.
+const PROGRAMS: [&str; 2] = ["valgrind", "strace"];
 
-/// `guard/NAME.json`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Record {
-    /// In percent, of instructions and of the counts of system calls.
-    tolerance: u64,
-    cost: Cost,
-}
-
-/// A program of the stage; `None`, said aloud, where a guard cannot run.
-fn staged(test: &str, program: &str) -> Option<PathBuf> {
-    let Some(stage) = std::env::var_os("PODUNIT_STAGE") else {
-        skip::skipped(
-            test,
-            "PODUNIT_STAGE is not set: guards count what a release build does",
-        );
-        return None;
-    };
-    for (tool, argument) in [("valgrind", "--version"), ("strace", "-V")] {
-        if Command::new(tool).arg(argument).output().is_err() {
-            skip::skipped(test, &format!("{tool} is not installed"));
-            return None;
-        }
-    }
-    Some(Path::new(&stage).join(program))
-}
-
-/// Runs what `command` makes of the words before it, once under each tool; it must succeed each time.
+/// Runs what `command` makes of the words before it, once under each tool; it must succeed each time. Other programs
+/// that it runs are not counted.
 fn measure(command: impl Fn(&[&str]) -> Command) -> Cost {
     let dir = tempfile::tempdir().unwrap();
     let (calls, profile) = (dir.path().join("calls"), dir.path().join("profile"));
@@ -67,92 +39,85 @@ fn measure(command: impl Fn(&[&str]) -> Command) -> Cost {
     run(&["strace", "-f", "-qq", "-o", calls.to_str().unwrap()]);
     let out = format!("--callgrind-out-file={}", profile.display());
     run(&["valgrind", "--quiet", "--tool=callgrind", &out]);
-    let calls = fs::read_to_string(calls).unwrap();
-    // A call that another thread interrupts in the output has two lines. Waiting for the other thread is chance.
-    let lines = || {
-        calls
-            .lines()
-            .filter(|line| !line.contains(" resumed>") && !line.contains("futex("))
-    };
-    let opened = lines().filter(|line| line.contains("open") && !line.contains(" = -1 "));
+    let runs = trace::read(&fs::read_to_string(calls).unwrap());
+    let program = &runs.iter().find(|run| run.executed_by.is_some()).unwrap().name;
+    let calls: Vec<&String> = runs
+        .iter()
+        .filter(|run| run.name == *program)
+        .flat_map(|run| &run.calls)
+        .collect();
+    let opened = calls
+        .iter()
+        .filter(|call| call.contains("open") && !call.contains(" = -1 "));
     let profile = fs::read_to_string(profile).unwrap();
     let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));
-    Cost {
-        instructions: total.unwrap().trim().parse().unwrap(),
-        system_calls: lines().count() as u64,
-        opened_files: opened.count() as u64,
-    }
-}
-
-/// Compares with the record, or renews it.
-fn hold(name: &str, cost: Cost) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/guard/{name}.json"));
-    let text = fs::read_to_string(&file).unwrap();
-    let record: Record =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    if std::env::var_os("UPDATE").is_some() {
-        let text = serde_json::to_string_pretty(&Record { cost, ..record }).unwrap();
-        fs::write(&file, text + "\n").unwrap();
-        return;
-    }
-    match judge(&record, cost) {
-        Ok(None) => {}
-        Ok(Some(better)) => skip::said(&format!(
-            "guard {name}: {better}: renew the record with UPDATE=1\n"
-        )),
-        Err(worse) => panic!("{name}: {worse}: find what was added, or say in the commit why, with UPDATE=1"),
-    }
-}
-
-/// What is worse, or else what is better, by more than the tolerance.
-fn judge(record: &Record, cost: Cost) -> Result<Option<String>, String> {
-    let was = record.cost;
-    let mut better = None;
-    for (what, was, is) in [
-        ("instructions", was.instructions, cost.instructions),
-        ("system calls", was.system_calls, cost.system_calls),
-        ("opened files", was.opened_files, cost.opened_files),
-    ] {
-        let line = format!(
-            "{is} {what} where {was} are recorded ({} % tolerated)",
-            record.tolerance
-        );
-        if is * 100 > was * (100 + record.tolerance) {
-            return Err(line);
-        }
-        if is * 100 < was * (100 - record.tolerance) {
-            better.get_or_insert(line);
-        }
-    }
-    Ok(better)
+    let counts = [
+        ("instructions", total.unwrap().trim().parse().unwrap()),
+        ("system calls", calls.len() as u64),
+        ("opened files", opened.count() as u64),
+    ];
+    counts.map(|(what, count)| (what.to_owned(), count)).into()
 }
 
 #[test]
 fn more_fails_and_less_is_told() {
-    let cost = |instructions, system_calls| Cost {
-        instructions,
-        system_calls,
-        opened_files: 10,
+    let record = Record::from([(
+        "calls".to_owned(),
+        Recorded {
+            count: 100,
+            tolerance: 5,
+        },
+    )]);
+    let judged = |what: &str, count| {
+        let verdict = judge(&record, &Cost::from([(what.to_owned(), count)]));
+        (verdict.worse.join("; "), verdict.better.join("; "))
     };
-    let record = Record {
-        tolerance: 5,
-        cost: cost(1000, 100),
-    };
-    assert_eq!(judge(&record, cost(1050, 95)), Ok(None));
-    assert!(
-        judge(&record, cost(1051, 100))
-            .unwrap_err()
-            .starts_with("1051 instructions")
+    let nothing = (String::new(), String::new());
+    assert_eq!(judged("calls", 95), nothing);
+    assert_eq!(judged("calls", 105), nothing);
+    let (worse, _) = judged("calls", 106);
+    assert_eq!(worse, "calls: 106 where 100 are recorded (5 % tolerated)");
+    let (_, better) = judged("calls", 94);
+    assert_eq!(better, "calls: 94 where 100 are recorded (5 % tolerated)");
+    // What nobody recorded is new, what nobody counted has gone.
+    let (worse, better) = judged("others", 1);
+    assert_eq!(worse, "others: 1 where 0 are recorded (0 % tolerated)");
+    assert_eq!(better, "calls: 0 where 100 are recorded (5 % tolerated)");
+}
+
+#[test]
+fn a_trace_tells_who_ran_what() {
+    let runs = trace::read(
+        r#"10 epoll_wait(4, <unfinished ...>
+10 <... epoll_wait resumed>[], 3) = 1
+10 clone3({flags=CLONE_VM|CLONE_VFORK, exit_signal=SIGCHLD}, 88 <unfinished ...>
+11 execve("/proc/self/fd/8", ["/usr/bin/podunit", "member", "start", "web", "a"], 0x7f /* 9 vars */ <unfinished ...>
+10 <... clone3 resumed>) = 3 /* 11 in strace's PID NS */
+11 <... execve resumed>) = 0
+11 clone(child_stack=0x7f, flags=CLONE_VM|CLONE_THREAD|CLONE_SETTLS) = 4 /* 12 in strace's PID NS */
+12 openat(AT_FDCWD, "/", O_RDONLY) = 3
+12 futex(0x7f, FUTEX_WAIT_PRIVATE, 0, NULL) = 0
+11 vfork( <unfinished ...>
+13 execve("/usr/local/bin/crun", ["crun", "create", "web++a"], 0x7f /* 1 var */) = -1 ENOENT (No such file)
+13 execve("/usr/bin/crun", ["crun", "create", "web++a"], 0x7f /* 1 var */) = 0
+11 <... vfork resumed>) = 5 /* 13 in strace's PID NS */
+13 +++ exited with 0 +++
+11 --- SIGCHLD {si_signo=SIGCHLD} ---
+"#,
     );
-    assert!(
-        judge(&record, cost(900, 106))
-            .unwrap_err()
-            .starts_with("106 system calls")
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| (run.name.as_str(), run.executed_by, run.replaced, run.calls.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("", None, false, 2),
+            ("", None, true, 1),
+            ("podunit member start", Some(1), false, 3),
+            ("podunit member start", None, true, 2),
+            ("crun create", Some(3), false, 0),
+        ]
     );
-    assert!(
-        judge(&record, cost(949, 100))
-            .unwrap()
-            .unwrap()
-            .starts_with("949 instructions")
-    );
+    assert!(runs[4].line.contains("web++a"));
 }

@@ -253,6 +253,14 @@ impl Machine {
             .join(" ")
     }
 
+    /// The host's number of the machine's PID 1.
+    #[track_caller]
+    pub(crate) fn init(&self) -> i32 {
+        let output = self.script(&["pid", &self.name]);
+        let number = String::from_utf8_lossy(&output.stdout);
+        number.trim().parse().expect("a process ID")
+    }
+
     /// Shuts down and boots again with the same files.
     pub(crate) fn reboot(&self) {
         self.script(&["reboot", &self.name]);

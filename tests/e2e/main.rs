@@ -6,6 +6,7 @@
 
 mod analyze;
 mod boot;
+mod cost;
 mod definitions;
 mod examples;
 mod faults;
@@ -15,8 +16,16 @@ mod isolation;
 mod machine;
 mod network;
 mod readiness;
+#[path = "../guard/record.rs"]
+mod record;
 mod signals;
+#[path = "../common/skip.rs"]
+mod skip;
+#[path = "../guard/stage.rs"]
+mod stage;
 mod supervisor;
+#[path = "../guard/trace.rs"]
+mod trace;
 
 /// The founding pod, as in `examples/my-shared-pod.pod`.
 const FOUNDING: &str = include_str!("../../examples/my-shared-pod.pod");

@@ -1,6 +1,6 @@
 //! The generator, on a hundred founding pods.
 
-use super::{hold, measure, staged};
+use super::{PROGRAMS, hold, measure, stage};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -9,7 +9,7 @@ const PODS: u16 = 100;
 
 #[test]
 fn generator() {
-    let Some(podunit) = staged("generator", "usr/bin/podunit") else {
+    let Some(stage) = stage::release("generator", &PROGRAMS) else {
         return;
     };
     let root = tempfile::tempdir().unwrap();
@@ -24,7 +24,7 @@ fn generator() {
     }
     // Under this name the program is the generator.
     let generator = root.path().join("podunit-generator");
-    symlink(podunit.canonicalize().unwrap(), &generator).unwrap();
+    symlink(stage.join("usr/bin/podunit").canonicalize().unwrap(), &generator).unwrap();
     let cost = measure(|tool| {
         let output = root.path().join(tool[0]);
         fs::create_dir(&output).unwrap();
@@ -43,5 +43,5 @@ fn generator() {
             .join(format!("pod-pod{:03}.service", PODS - 1));
         assert!(unit.exists(), "{} is missing", unit.display());
     }
-    hold("generator", cost);
+    hold("generator", &cost);
 }
