@@ -20,8 +20,10 @@ const INFRA_STOP: Duration = Duration::from_secs(30);
 const START_LIMIT: &str = "20";
 /// How often the supervisor must show that it is alive, at least.
 const WATCHDOG: Duration = Duration::from_secs(30);
-/// Before a part that died is started again.
+/// Before a member that died is started again: systemd's own default.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
+/// Before infra is, for which every member waits.
+const INFRA_RESTART_DELAY: Duration = Duration::from_millis(20);
 
 /// All that is written for a pod.
 ///
@@ -129,7 +131,7 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.token("Type", "notify").token("NotifyAccess", "all");
     if pod.share.pid {
         unit.token("Restart", "always")
-            .time("RestartSec", TimeSpan::Finite(RESTART_DELAY));
+            .time("RestartSec", TimeSpan::Finite(INFRA_RESTART_DELAY));
         // Its death is the death of every member.
         unit.token("OOMScoreAdjust", "-500").token("KillMode", "mixed");
     } else {

@@ -5,12 +5,14 @@ use crate::sys::netlink::ask;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
 };
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
+use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use nix::net::if_::if_nametoindex;
 use std::fs;
 use std::io;
+use std::net::Ipv4Addr;
 
 /// A veth pair (veth(4)): every kernel that connects pods has those. Both ends are of the host and down.
 const PORT: &str = "podunit-keep";
@@ -38,6 +40,17 @@ pub(super) fn let_go() -> io::Result<()> {
     let mut port = LinkMessage::default();
     port.header.index = if_nametoindex(PORT)?;
     send(RouteNetlinkMessage::DelLink(port), 0)
+}
+
+/// Has the host look anew for who has the address: while nobody had it, packets of old connections made the host ask
+/// for it, and it asks again only after a second.
+pub(super) fn forget(bridge: &str, address: Ipv4Addr) -> io::Result<()> {
+    let mut neighbour = NeighbourMessage::default();
+    neighbour.header.family = AddressFamily::Inet;
+    neighbour.header.ifindex = if_nametoindex(bridge)?;
+    let address = NeighbourAttribute::Destination(NeighbourAddress::Inet(address));
+    neighbour.attributes.push(address);
+    send(RouteNetlinkMessage::DelNeighbour(neighbour), 0)
 }
 
 fn make(controller: u32) -> io::Result<()> {

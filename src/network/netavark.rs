@@ -61,6 +61,10 @@ pub(super) fn setup(
     turn.retire_bridge(options);
     turn.begin(pod)?;
     turn.run("setup", &path, &pin(paths, pod), &TIMEOUT)?;
+    if let (Some(bridge), Some(address)) = (options.bridge(), options.address()) {
+        // Most often there is nothing to forget.
+        let _ = bridge::forget(bridge, address);
+    }
     turn.keep_bridge(options);
     turn.end()
 }

@@ -28,6 +28,7 @@ pub(super) struct Options {
 struct Attachment {
     interface_name: String,
     static_ips: Vec<Ipv4Addr>,
+    static_mac: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +80,7 @@ pub(super) fn options(pod: &Pod, settings: &Settings, address: Ipv4Addr, ports: 
     let attachment = Attachment {
         interface_name: INTERFACE.to_owned(),
         static_ips: vec![address],
+        static_mac: mac(address),
     };
     let published = |port: &PortMapping| Published {
         host_ip: port.host_ip.map(|ip| ip.to_string()).unwrap_or_default(),
@@ -104,6 +106,11 @@ impl Options {
             .map(|bridge| bridge.network_interface.as_str())
     }
 
+    /// The pod's address.
+    pub(super) fn address(&self) -> Option<Ipv4Addr> {
+        self.networks.get(NETWORK)?.static_ips.first().copied()
+    }
+
     /// Whether both are of the same bridge with the same addresses.
     pub(super) fn is_of_network_of(&self, other: &Self) -> bool {
         self.network_info == other.network_info
@@ -120,6 +127,14 @@ impl Options {
     }
 }
 
+/// The hardware address that goes with an address. Another pod that gets the address later, or the same after a
+/// restart, is found at once: neighbours remember for a second and longer who had it.
+fn mac(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    // Locally administered; the prefix that container networks use for this.
+    format!("0a:58:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
+}
+
 /// An identifier as netavark wants them: 64 hexadecimal digits.
 fn hash(name: &str) -> String {
     Sha256::digest(name)
@@ -131,7 +146,7 @@ fn hash(name: &str) -> String {
 /// What a pod has according to its `network.json`.
 pub(super) fn lease(paths: &Paths, pod: &PodName) -> Option<Lease> {
     let options: Options = serde_json::from_slice(&fs::read(paths.pod(pod).network()).ok()?).ok()?;
-    let address = *options.networks.get(NETWORK)?.static_ips.first()?;
+    let address = options.address()?;
     let mapping = |port: &Published| PortMapping {
         host_ip: port.host_ip.parse::<IpAddr>().ok(),
         host_port: port.host_port,
@@ -179,6 +194,7 @@ pub(super) mod tests {
         let json: serde_json::Value = serde_json::from_slice(&options("10.90.0.7", 8080)).unwrap();
         assert_eq!(json["container_id"].as_str().unwrap().len(), 64);
         assert_eq!(json["networks"]["podunit"]["static_ips"][0], "10.90.0.7");
+        assert_eq!(json["networks"]["podunit"]["static_mac"], "0a:58:0a:5a:00:07");
         let info = &json["network_info"]["podunit"];
         assert_eq!(
             info["subnets"][0],
