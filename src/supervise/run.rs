@@ -38,6 +38,8 @@ const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::fr
 /// While stopping, systemd is asked to be patient with the supervisor: members have limits of their own.
 const EXTENSION: Duration = Duration::from_secs(90);
 
+/// From the first thing done until memory is given back.
+const REST: Duration = Duration::from_secs(1);
 /// From one attempt to notify systemd to the next.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -61,6 +63,8 @@ pub(super) struct Supervisor {
     /// When systemd wants to hear from the supervisor, and how often.
     watchdog: Option<(Instant, Duration)>,
     extend: Option<Instant>,
+    /// When memory is given back.
+    rest: Option<Instant>,
     /// systemd has not taken all notifications.
     unsent: bool,
     /// How the pod becomes ready; nothing any more once it is.
@@ -79,6 +83,7 @@ enum Wake {
     Deadline,
     Watchdog,
     Extend,
+    Rest,
     Retry,
 }
 
@@ -119,6 +124,7 @@ impl Supervisor {
             deadline: plan.start_timeout.map(|limit| now + limit),
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
             extend: None,
+            rest: None,
             unsent: false,
             timeline: Some(timeline),
             exit: None,
@@ -152,9 +158,16 @@ impl Supervisor {
                 }
                 Wake::Watchdog => self.notifier.add("WATCHDOG=1".to_owned()),
                 Wake::Extend => self.extend_stop(),
+                Wake::Rest => {
+                    crate::sys::memory::give_back();
+                    self.rest = None;
+                    continue;
+                }
                 Wake::Retry => {}
             }
             self.unsent = self.notifier.flush();
+            // What the program does next may be long in coming.
+            self.rest.get_or_insert(Instant::now() + REST);
         }
         Ok(self.finish().await)
     }
@@ -181,6 +194,7 @@ impl Supervisor {
                 Wake::Watchdog
             }
             () = at(self.extend) => Wake::Extend,
+            () = at(self.rest) => Wake::Rest,
             () = at(self.unsent.then(|| now + RETRY)) => Wake::Retry,
         }
     }
@@ -191,13 +205,10 @@ impl Supervisor {
             Event::Unit(Role::Member(at), unit) => Some((*at, unit.main_pid)),
             _ => None,
         };
-        // After these the supervisor has nothing to do for long, perhaps.
-        let read_all = event == Event::Synced;
-        if read_all {
+        if event == Event::Synced {
             self.begin(Phase::Members);
         }
         let actions = self.machine.step(event);
-        let is_ready = actions.contains(&Action::Ready);
         if let Some((at, pid)) = member
             && let Some(attached) = &self.members[at]
         {
@@ -207,9 +218,6 @@ impl Supervisor {
         }
         for action in actions {
             self.act(action).await;
-        }
-        if read_all && !self.machine.is_starting() || is_ready {
-            crate::sys::memory::give_back();
         }
         if !self.machine.is_starting() {
             (self.probe, self.settle, self.deadline) = (None, None, None);
