@@ -4,6 +4,9 @@ use crate::skip;
 use std::path::PathBuf;
 use std::process::Command;
 
+/// How far from the end of an ELF file the names of its sections are looked for, in bytes.
+const SECTION_NAMES: usize = 8 << 10;
+
 /// The staged tree of a release build (`PODUNIT_STAGE`, as `make check` has it), if these tools are there too. A debug
 /// build's counts say little.
 pub(crate) fn release(test: &str, tools: &[&str]) -> Option<PathBuf> {
@@ -16,9 +19,10 @@ pub(crate) fn release(test: &str, tools: &[&str]) -> Option<PathBuf> {
     };
     let program = stage.join("usr/bin/podunit");
     let built = std::fs::read(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    // Section names stand in the file as they are; a release build is stripped of this one.
+    // The names of an ELF file's sections stand near its end; a release build is stripped of this one.
+    let names = &built[built.len().saturating_sub(SECTION_NAMES)..];
     let name = b".symtab";
-    if built.windows(name.len()).any(|bytes| bytes == name) {
+    if names.windows(name.len()).any(|bytes| bytes == name) {
         return missing("PODUNIT_STAGE has a debug build: guards count what a release build does");
     }
     for tool in tools {
