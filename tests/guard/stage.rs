@@ -4,9 +4,6 @@ use crate::skip;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// How far from the end of an ELF file the names of its sections are looked for, in bytes.
-const SECTION_NAMES: usize = 8 << 10;
-
 /// The staged tree of a release build (`PODUNIT_STAGE`, as `make check` has it), if these tools are there too. A debug
 /// build's counts say little.
 pub(crate) fn release(test: &str, tools: &[&str]) -> Option<PathBuf> {
@@ -19,10 +16,7 @@ pub(crate) fn release(test: &str, tools: &[&str]) -> Option<PathBuf> {
     };
     let program = stage.join("usr/bin/podunit");
     let built = std::fs::read(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-    // The names of an ELF file's sections stand near its end; a release build is stripped of this one.
-    let names = &built[built.len().saturating_sub(SECTION_NAMES)..];
-    let name = b".symtab";
-    if names.windows(name.len()).any(|bytes| bytes == name) {
+    if has_symbols(&built).unwrap_or(true) {
         return missing("PODUNIT_STAGE has a debug build: guards count what a release build does");
     }
     for tool in tools {
@@ -31,4 +25,20 @@ pub(crate) fn release(test: &str, tools: &[&str]) -> Option<PathBuf> {
         }
     }
     Some(stage)
+}
+
+/// Whether an ELF file of 64 bits has a section of symbols (elf(5)): a release build is stripped of it.
+fn has_symbols(file: &[u8]) -> Option<bool> {
+    const SHT_SYMTAB: u32 = 2;
+    let short = |at: usize| {
+        Some(usize::from(u16::from_le_bytes(
+            file.get(at..at + 2)?.try_into().ok()?,
+        )))
+    };
+    let word = |at: usize| Some(u32::from_le_bytes(file.get(at..at + 4)?.try_into().ok()?));
+    let sections = usize::try_from(u64::from_le_bytes(file.get(40..48)?.try_into().ok()?)).ok()?;
+    let (size, number) = (short(58)?, short(60)?);
+    (0..number).try_fold(false, |found, at| {
+        Some(found || word(sections + at * size + 4)? == SHT_SYMTAB)
+    })
 }
