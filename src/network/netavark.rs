@@ -306,6 +306,9 @@ fn message(output: &str) -> String {
         .collect();
     if text.is_empty() {
         "it failed without a word".to_owned()
+    } else if text.contains("Exchange full") {
+        // EXFULL, of which nobody would guess the meaning.
+        format!("{text}: a bridge of Linux has 1,023 ports, and they are all taken")
     } else {
         text
     }
@@ -325,6 +328,7 @@ mod tests {
             message("thread panicked\nat \u{1b}[31m x\n"),
             "thread panicked at  [31m x"
         );
+        assert!(message("{\"error\":\"Exchange full (os error 54)\"}").contains("1,023 ports"));
         assert_eq!(message(""), "it failed without a word");
     }
 }

@@ -40,6 +40,9 @@ pub fn founding(count: usize) -> Vec<Pod> {
     (1..=count as u16).map(Pod::founding).collect()
 }
 
+/// From the end of a start until memory is looked at.
+const REST: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// What many pods took together.
 pub struct Together {
     /// Microseconds until all answered and were active.
@@ -96,6 +99,8 @@ pub fn start_and_stop(side: Side, pods: &[Pod]) -> Result<Together> {
     call.end()?;
     ready = ready.max(all_active(&units, begin)?);
 
+    // What is meant is memory at rest: who gives some back does so a moment after its work.
+    std::thread::sleep(REST);
     let quiet = Quiet::wait()?;
     let beside = Beside::since(&before)?;
     let stop = now();
