@@ -89,13 +89,13 @@ fn confine(unit: &mut UnitWriter) {
                         CAP_FOWNER";
     unit.passthrough("CapabilityBoundingSet", capabilities)
         .token("NoNewPrivileges", "yes");
+    // Not RestrictSUIDSGID=: it takes away openat2(2), by which the supervisor removes what a failed pod leaves.
     for key in [
         "LockPersonality",
         "MemoryDenyWriteExecute",
         "ProtectClock",
         "ProtectHostname",
         "RestrictRealtime",
-        "RestrictSUIDSGID",
     ] {
         unit.token(key, "yes");
     }

@@ -132,7 +132,17 @@ fn a_network_that_fails_fails_the_start_with_its_reason() {
     let Some(machine) = Machine::with_images() else {
         return;
     };
-    spoil(&machine, "echo '{\"error\":\"no bridge today\"}'; exit 1");
+    // It fails when the members have been made, so that there is something of them to remove.
+    let made = ["nginx-server", "busybox-client"].map(|member| {
+        format!("until test -e /run/podunit/.runtime/my-shared-pod++{member}/status; do :; done; ")
+    });
+    spoil(
+        &machine,
+        &format!(
+            "{}echo '{{\"error\":\"no bridge today\"}}'; exit 1",
+            made.concat()
+        ),
+    );
     for pod in [
         crate::FOUNDING.to_owned(),
         crate::FOUNDING.replace("Share=net pid", "Share=net"),
