@@ -132,7 +132,7 @@ fn a_network_that_fails_fails_the_start_with_its_reason() {
     let Some(machine) = Machine::with_images() else {
         return;
     };
-    // It fails when the members have been made, so that there is something of them to remove.
+    // It fails when the members have been made.
     let made = ["nginx-server", "busybox-client"].map(|member| {
         format!("until test -e /run/podunit/.runtime/my-shared-pod++{member}/status; do :; done; ")
     });
@@ -149,6 +149,8 @@ fn a_network_that_fails_fails_the_start_with_its_reason() {
     ] {
         machine.ok("systemctl reset-failed; touch /run/spoilt");
         machine.define("my-shared-pod.pod", &pod);
+        // As a member that is no longer in the definition left it.
+        machine.ok("mkdir -p /var/lib/podunit/containers/my-shared-pod/former/upper/left");
         machine.run("systemctl start pod-my-shared-pod").exits(1);
         machine
             .run("journalctl --no-pager -o cat -u pod-my-shared-pod-infra")
