@@ -1,10 +1,9 @@
 //! When the steps of a start began, as the program saw it that took them: what `podunit analyze` shows beside systemd's
 //! own timestamps. Kept in memory and written once, in one small file under `/run/podunit/X`, when the work is done.
 
-use crate::sys::file::replace;
+use crate::sys::file::{read_text, replace};
 use rustix::time::{ClockId, clock_gettime};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// Largest timeline that is read, in bytes.
@@ -99,8 +98,7 @@ impl Timeline {
     /// # Errors
     /// There is none (`NotFound`: the start is not over, or was killed), or it cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let mut text = String::new();
-        File::open(path)?.take(LARGEST).read_to_string(&mut text)?;
+        let text = read_text(path, LARGEST)?;
         let phase = |line: &str| {
             let (usec, name) = line.split_once(' ')?;
             let (phase, _) = NAMES.iter().find(|(_, known)| *known == name)?;

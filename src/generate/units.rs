@@ -10,7 +10,7 @@ use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
 use std::time::Duration;
 
-/// What a step around a member's own stop may take: `ExecStop=` beyond the wait, `ExecStopPost=`.
+/// What a step around a member's own stop may take: `ExecStop=` beyond the wait, infra's `ExecStopPost=`.
 const STEP: Duration = Duration::from_secs(5);
 /// Start of infra: netavark waits for a lock when many pods start at once.
 const INFRA_START: Duration = Duration::from_secs(90);

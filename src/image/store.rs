@@ -18,6 +18,7 @@ use super::error::ImageError;
 use super::layout::DOCUMENT_MAX;
 use super::{Digest, Reference};
 use crate::model::{Paths, PodName, UnpackedImage};
+use crate::sys::file::read_text;
 use crate::sys::tree::Tree;
 use oci_spec::image::ImageManifest;
 use serde::{Deserialize, Serialize};
@@ -320,11 +321,9 @@ impl Store {
             let members = self.paths.pod(&pod).members();
             for member in names(&members)? {
                 let path = members.join(&member).join("image");
-                let mut text = String::new();
-                let read = File::open(&path).and_then(|file| file.take(4096).read_to_string(&mut text));
-                match read {
+                let text = match read_text(&path, 4096) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    other => other.map_err(failed("read", path))?,
+                    text => text.map_err(failed("read", path))?,
                 };
                 if let Some(Ok(digest)) = text.lines().next().map(str::parse) {
                     used.entry(digest).or_default().push(format!("{pod}/{member}"));

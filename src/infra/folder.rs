@@ -119,7 +119,7 @@ pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     // `ns` last: while it is there, infra is not dead.
     left.extend([at.shm(), at.root(), at.connected(), at.namespaces()]);
     left.into_iter()
-        .map(|path| removed(&path, remove_all(&path)))
+        .map(|path| removed(&path, tree::remove(&path)))
         .fold(Ok(()), Result::and)
 }
 
@@ -152,7 +152,7 @@ pub fn remove(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
 fn remove_folders(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     let layers = paths.writable_layers(name);
     let dir = paths.pod(name).dir().to_owned();
-    removed(&layers, tree::remove(&layers)).and(removed(&dir, remove_all(&dir)))
+    removed(&layers, tree::remove(&layers)).and(removed(&dir, tree::remove(&dir)))
 }
 
 /// Removes everything of the pod if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
@@ -177,19 +177,6 @@ pub fn remove_if_dead(paths: &Paths, name: &PodName) -> Result<bool, InfraError>
 fn take_lock(paths: &Paths) -> Result<File, InfraError> {
     let path = paths.run_lock();
     make("the lock", &path, lock(&path))
-}
-
-/// Removes a folder with what is in it, or a file.
-fn remove_all(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
 }
 
 fn removed<T>(path: &Path, result: io::Result<T>) -> Result<T, InfraError> {

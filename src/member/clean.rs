@@ -3,7 +3,7 @@
 
 use super::{Error, rootfs};
 use crate::model::{MemberName, Paths, PodName};
-use std::io;
+use crate::sys::tree;
 use std::path::Path;
 
 /// Removes the container's state, its bundle and its writable layer, and returns what could not be removed. Nothing
@@ -16,19 +16,16 @@ pub fn clean(paths: &Paths, pod: &PodName, member: &MemberName) -> Vec<Error> {
     let state = paths.runtime_state().join(pod.container_id(member));
     let paths = paths.pod(pod).member(member);
     let steps = [
-        remove(&state, |path| std::fs::remove_dir_all(path)),
-        remove(&paths.bundle(), |path| std::fs::remove_dir_all(path)),
-        remove(&paths.pid_file(), |path| std::fs::remove_file(path)),
+        remove(&state),
+        remove(&paths.bundle()),
+        remove(&paths.pid_file()),
         rootfs::remove_writable_layer(&layer),
         // Last: as long as it is there, nobody removes the image from under the member.
-        remove(&paths.image(), |path| std::fs::remove_file(path)),
+        remove(&paths.image()),
     ];
     steps.into_iter().filter_map(Result::err).collect()
 }
 
-fn remove(path: &Path, how: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Error> {
-    match how(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
-        _ => Ok(()),
-    }
+fn remove(path: &Path) -> Result<(), Error> {
+    tree::remove(path).map_err(Error::file("remove", path))
 }

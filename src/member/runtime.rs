@@ -54,11 +54,9 @@ impl Runtime {
     /// and begins again in it, lest a container write to its program (CVE-2019-5736).
     pub fn in_memory(self) -> Self {
         let found = split_paths(PATH).map(|dir| dir.join(&self.program));
-        let copy = found.map(File::open).find_map(Result::ok).map(copy_of);
-        Self {
-            copy: copy.transpose().ok().flatten().flatten(),
-            ..self
-        }
+        let program = found.map(File::open).find_map(Result::ok);
+        let copy = program.and_then(|program| copy_of(program).ok().flatten());
+        Self { copy, ..self }
     }
 
     /// The program, as it is called in messages.

@@ -2,9 +2,7 @@
 //! twice as much work for both. It leaves a bridge alone that still has a port, so we give it one that nobody uses.
 
 use crate::sys::netlink::ask;
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -77,7 +75,5 @@ fn attach(port: u32, controller: u32) -> io::Result<()> {
 }
 
 fn send(message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-    let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    ask(NETLINK_ROUTE, NetlinkMessage::new(header, message.into())).map(drop)
+    ask(NETLINK_ROUTE, NLM_F_ACK | flags, message).map(drop)
 }

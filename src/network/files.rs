@@ -2,10 +2,9 @@
 
 use super::{NetworkError, book, file};
 use crate::model::{Network, Paths, Pod, Settings};
-use crate::sys::file::replace;
+use crate::sys::{self, file::replace};
 use std::fmt::Write;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
@@ -83,11 +82,10 @@ fn resolv_conf(paths: &Paths, host_network: bool) -> Result<String, NetworkError
 }
 
 fn read(path: &Path) -> Result<Option<String>, NetworkError> {
-    let mut text = Vec::new();
-    match File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut text)) {
+    match sys::file::read(path, LARGEST) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => file(path, Err(error)),
-        Ok(_) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+        Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::sys::namespace::{self, Kind};
 use crate::sys::netlink::ask;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage};
+use netlink_packet_core::NLM_F_DUMP;
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 use netlink_packet_sock_diag::{AF_INET, AF_INET6, IPPROTO_TCP, SockDiagMessage};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
@@ -54,10 +54,11 @@ fn listeners() -> io::Result<Vec<u16>> {
             states: StateFlags::LISTEN,
             socket_id: any,
         };
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        let request = NetlinkMessage::new(header, SockDiagMessage::InetRequest(request).into());
-        for answer in ask(NETLINK_SOCK_DIAG, request)? {
+        for answer in ask(
+            NETLINK_SOCK_DIAG,
+            NLM_F_DUMP,
+            SockDiagMessage::InetRequest(request),
+        )? {
             if let SockDiagMessage::InetResponse(socket) = answer {
                 let socket = &socket.header.socket_id;
                 ports.extend((!is_loopback(socket.source_address)).then_some(socket.source_port));

@@ -48,21 +48,41 @@ pub fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Reads a small file: `largest` bytes of it at most, whatever more there is.
+///
+/// # Errors
+/// Those of open(2) and read(2).
+pub fn read(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?, largest)
+}
+
+/// Reads a small text as [`read`] does.
+///
+/// # Errors
+/// Those of [`read`]; `InvalidData` for what is not UTF-8.
+pub fn read_text(path: &Path, largest: u64) -> io::Result<String> {
+    String::from_utf8(read(path, largest)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn read_from(file: File, largest: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.take(largest).read_to_end(&mut content)?;
+    Ok(content)
+}
+
 /// Whether somebody holds an exclusive lock on the file; nobody does if there is none.
 pub fn is_locked(path: &Path) -> bool {
     File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// Waits until nobody holds an exclusive lock on the file, and reads it, `largest` bytes at most.
+/// Waits until nobody holds an exclusive lock on the file, and then reads it as [`read`] does.
 ///
 /// # Errors
 /// Those of open(2), flock(2) and read(2).
 pub fn read_unlocked(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     file.lock_shared()?;
-    let mut content = Vec::new();
-    file.take(largest).read_to_end(&mut content)?;
-    Ok(content)
+    read_from(file, largest)
 }
 
 #[cfg(test)]

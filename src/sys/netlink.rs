@@ -1,20 +1,26 @@
 //! Questions to the kernel by netlink(7), of this thread's network namespace.
 
-use netlink_packet_core::{NetlinkDeserializable, NetlinkMessage, NetlinkPayload, NetlinkSerializable};
+use netlink_packet_core::{
+    NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+};
 use netlink_sys::{Socket, SocketAddr};
 use std::io;
 
-/// Sends a request of `protocol` (`NETLINK_ROUTE` …) and returns what the kernel answers. A request that only wants
-/// something done asks for an acknowledgement (`NLM_F_ACK`), and is answered with nothing.
+/// Sends a request of `protocol` (`NETLINK_ROUTE` …) and returns what the kernel answers. `flags` are those beside
+/// `NLM_F_REQUEST`; a request that only wants something done asks for an acknowledgement (`NLM_F_ACK`), and is answered
+/// with nothing.
 ///
 /// # Errors
 /// What the kernel refuses; an answer that cannot be read.
-pub fn ask<T>(protocol: isize, mut request: NetlinkMessage<T>) -> io::Result<Vec<T>>
+pub fn ask<T>(protocol: isize, flags: u16, request: T) -> io::Result<Vec<T>>
 where
     T: NetlinkSerializable + NetlinkDeserializable,
 {
     let socket = Socket::new(protocol)?;
     socket.connect(&SocketAddr::new(0, 0))?;
+    let mut header = NetlinkHeader::default();
+    header.flags = NLM_F_REQUEST | flags;
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);

@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Removes a directory by its path, as [`Tree::remove`] does. Nothing there is no error.
+/// Removes a file, or a directory with all that is in it, by its path, as [`Tree::remove`] does. Nothing there is no
+/// error.
 ///
 /// # Errors
 /// Those of [`Tree::remove`] and of opening the directory above.
