@@ -8,8 +8,10 @@ pub mod duration;
 pub mod image;
 pub mod name;
 pub mod paths;
+pub mod platform;
 pub mod pod;
 pub mod port;
+pub mod request;
 pub mod settings;
 pub mod signal;
 
@@ -17,7 +19,9 @@ pub use container::{Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs}
 pub use image::{ImageConfig, UnpackedImage};
 pub use name::{MemberName, PodName};
 pub use paths::Paths;
+pub use platform::Platform;
 pub use pod::{Directive, Network, Passthrough, Pod, SCHEMA_VERSION, Share};
 pub use port::{PortMapping, Protocol};
+pub use request::{PullPolicy, Request};
 pub use settings::Settings;
 pub use signal::{Signal, SignalMap};
