@@ -12,6 +12,8 @@ mod crash;
 mod hostile;
 #[path = "common/skip.rs"]
 mod skip;
+#[path = "image/work.rs"]
+mod work;
 
 use archives::{Image, Layer, gzip};
 use podunit::image::{ImageError, Store};
@@ -66,7 +68,7 @@ impl Machine {
     }
 
     fn find(&self, name: &str) -> UnpackedImage {
-        self.store().find(name).unwrap()
+        self.store().find(name, None).unwrap()
     }
 
     /// Everything in the store: kind and mode, size, path.
@@ -352,7 +354,7 @@ fn images_are_found_by_name_and_digest() {
         return;
     }
     let machine = Machine::new();
-    let missing = |name: &str| machine.store().find(name).unwrap_err().to_string();
+    let missing = |name: &str| machine.store().find(name, None).unwrap_err().to_string();
     assert!(missing("nginx").contains("podunit image load FILE --name docker.io/library/nginx:latest"));
     assert!(missing("../x").contains("../x"));
     assert!(!machine.paths().image_store().exists());

@@ -81,8 +81,8 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
             let reference = specifier::expand(reference, &|c| specifiers.value(c))
                 .with_context(|| format!("Image={reference}"))?;
             let store = Store::new(paths);
-            member::start::hold(member, &store.find(&reference)?)?;
-            Some(store.find(&reference)?)
+            member::start::hold(member, &store.find(&reference, None)?)?;
+            Some(store.find(&reference, None)?)
         }
     };
     member::start::start(member, image.as_ref(), &runtime, &mut timeline)?;

@@ -1,7 +1,7 @@
 //! What can go wrong with images.
 
 use super::unpack::LayerError;
-use super::{Digest, reference::ReferenceError};
+use crate::model::{Digest, Platform, Reference, ReferenceError};
 use std::io;
 use std::path::PathBuf;
 
@@ -13,12 +13,21 @@ pub enum ImageError {
     Reference(#[from] ReferenceError),
     /// No such image in the store.
     #[error(
-        "there is no image {reference} on this machine: load it with `podunit image load FILE --name {reference}`, \
-         where FILE is an OCI archive"
+        "there is no image {reference}{} on this machine: load it with `podunit image load FILE --name {reference}`, \
+         where FILE is an OCI archive",
+        for_platform(platform)
     )]
     NotFound {
         /// What was asked for, in full.
         reference: String,
+        /// What it was asked for with, if that is not this machine's.
+        platform: Option<Platform>,
+    },
+    /// No manifest of this digest in the store.
+    #[error("there is no image with the digest {digest} on this machine")]
+    NoDigest {
+        /// What was asked for.
+        digest: Digest,
     },
     /// An archive or layout cannot be read at all.
     #[error("cannot read {}: {error}", path.display())]
@@ -78,6 +87,22 @@ pub enum ImageError {
         /// Who uses it, as `POD/MEMBER`.
         users: Vec<String>,
     },
+}
+
+impl ImageError {
+    /// That there is no such image.
+    pub fn not_found(reference: &Reference, platform: Option<&Platform>) -> Self {
+        Self::NotFound {
+            reference: reference.to_string(),
+            platform: platform.cloned(),
+        }
+    }
+}
+
+fn for_platform(platform: &Option<Platform>) -> String {
+    platform
+        .as_ref()
+        .map_or_else(String::new, |platform| format!(" for {platform}"))
 }
 
 /// What is wrong with a blob.

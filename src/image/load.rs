@@ -2,14 +2,12 @@
 
 use super::archive;
 use super::error::ImageError;
-use super::layout::{Image, Layout};
-use super::store::{Entry, Store, failed};
-use super::unpack::{LayerError, unpack};
-use super::{Digest, Reference};
+use super::layout::Layout;
+use super::store::{NewImage, Store, Work, failed};
+use crate::model::Reference;
 use crate::sys::tree::Tree;
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 /// An image that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +22,7 @@ pub struct Loaded {
 
 impl Store {
     /// Loads the images in `file`, an OCI archive or the directory of a layout: the only one under `name` if that
-    /// is given, else all that have a name in it. An image of that name is replaced. Waits for other loads.
+    /// is given, else all that have a name in it. An image of that name is replaced.
     ///
     /// # Errors
     /// What is wrong with the archive or the store; then the store holds what it held before.
@@ -35,106 +33,42 @@ impl Store {
             error,
         };
         let is_directory = fs::metadata(file).map_err(unreadable)?.is_dir();
-        let _lock = self.lock()?;
-        let loaded = self.load_locked(file, is_directory, name);
-        match (loaded, self.empty_tmp().and_then(|()| self.sweep())) {
-            (Ok(_), Err(error)) => Err(error),
-            (loaded, _) => loaded,
-        }
-    }
-
-    fn load_locked(
-        &self,
-        file: &Path,
-        is_directory: bool,
-        name: Option<&Reference>,
-    ) -> Result<Vec<Loaded>, ImageError> {
+        let work = self.work()?;
         let layout = if is_directory {
-            let tree = Tree::open(file).map_err(|error| ImageError::Read {
-                path: file.to_owned(),
-                error,
-            })?;
-            Layout::open(tree, file, false)?
+            Layout::open(Tree::open(file).map_err(unreadable)?, file, false)?
         } else {
-            let path = self.work("archive")?;
+            let path = work.folder()?;
             archive::extract(file, &Tree::open(&path).map_err(failed("open", &path))?, &path)?;
             Layout::open(Tree::open(&path).map_err(failed("open", &path))?, file, true)?
         };
-        let images = layout.images(name)?;
-        let mut references = self.references()?;
-        let mut loaded = Vec::new();
-        for image in images {
-            let size = self.add_layers(&layout, &image)?;
-            self.write(&self.blob_path(image.config_digest), &image.config_json)?;
-            self.write(&self.blob_path(image.digest), &image.manifest)?;
-            let reference = image.reference.to_string();
-            let entry = Entry {
-                manifest: image.digest,
-                config: image.config_digest,
-                index: image.index,
-                size,
-            };
-            references.images.insert(reference.clone(), entry);
-            loaded.push(Loaded {
-                reference,
-                digest: image.digest.to_string(),
-                warnings: image.config.warnings,
-            });
-        }
-        self.write_references(&references)?;
-        Ok(loaded)
-    }
-
-    /// Unpacks the layers that the store does not have yet. Returns the bytes of all.
-    fn add_layers(&self, layout: &Layout, image: &Image) -> Result<u64, ImageError> {
-        let mut size: u64 = 0;
-        for (blob, diff_id) in image.layers.iter().zip(&image.config.diff_ids) {
-            let archive = layout.blob(*blob)?;
-            let layer = self.layer_path(*diff_id);
-            if !layer.exists() {
-                self.add_layer(archive, blob.digest, *diff_id)?;
-            }
-            let path = layer.join("size");
-            let text = fs::read_to_string(&path).map_err(failed("read", &path))?;
-            size = size.saturating_add(text.trim().parse().unwrap_or(0));
-        }
-        Ok(size)
-    }
-
-    fn add_layer(&self, archive: File, blob: Digest, diff_id: Digest) -> Result<(), ImageError> {
-        let work = self.work("layer")?;
-        let path = work.join("tree");
-        fs::create_dir(&path).map_err(failed("make", &path))?;
-        let tree = Tree::open(&path).map_err(failed("open", &path))?;
-        let size = unpack(archive, &tree, diff_id).map_err(|problem| match problem {
-            // A full disk is no fault of the layer.
-            LayerError::Write { error, .. } if is_of_the_store(&error) => failed("write", &self.root)(error),
-            problem => ImageError::Layer {
-                digest: blob,
-                problem,
-            },
-        })?;
-        self.write(&work.join("size"), format!("{size}\n").as_bytes())?;
-        let layer = self.layer_path(diff_id);
-        fs::rename(&work, &layer).map_err(failed("make", &layer))?;
-        let layers = self.root.join("layers");
-        File::open(&layers)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed("write", layers))
-    }
-
-    /// Makes an empty directory in `tmp`.
-    fn work(&self, name: &str) -> Result<PathBuf, ImageError> {
-        let path = self.tmp_path().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(failed("make", &path))?;
-        Ok(path)
+        add_images(&work, &layout, name)
     }
 }
 
-fn is_of_the_store(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+fn add_images(work: &Work<'_>, layout: &Layout, name: Option<&Reference>) -> Result<Vec<Loaded>, ImageError> {
+    let images = layout.images(name)?;
+    for image in &images {
+        for (blob, diff_id) in image.layers.iter().zip(&image.config.diff_ids) {
+            work.add_layer(layout.blob(*blob)?, blob.digest, *diff_id)?;
+        }
+    }
+    let new: Vec<NewImage<'_>> = images
+        .iter()
+        .map(|image| NewImage {
+            reference: &image.reference,
+            platform: None,
+            manifest: &image.manifest,
+            config: &image.config_json,
+            index: image.index,
+        })
+        .collect();
+    work.commit(&new)?;
+    Ok(images
+        .into_iter()
+        .map(|image| Loaded {
+            reference: image.reference.to_string(),
+            digest: image.digest.to_string(),
+            warnings: image.config.warnings,
+        })
+        .collect())
 }

@@ -11,18 +11,15 @@
 pub mod archive;
 pub mod compression;
 pub mod config;
-pub mod digest;
 pub mod error;
 pub mod layout;
 pub mod load;
 pub mod member_path;
-pub mod reference;
 pub mod store;
 pub mod stream;
 pub mod unpack;
 
-pub use digest::Digest;
+pub use crate::model::{Digest, Reference};
 pub use error::ImageError;
 pub use load::Loaded;
-pub use reference::Reference;
-pub use store::{Listed, Store};
+pub use store::{Listed, NewImage, Partial, Store, Work};

@@ -4,6 +4,7 @@
 //! *compiled pod* (`pod-X.json`); everything of a running pod reads that file, never the definition.
 
 pub mod container;
+pub mod digest;
 pub mod duration;
 pub mod image;
 pub mod name;
@@ -11,17 +12,20 @@ pub mod paths;
 pub mod platform;
 pub mod pod;
 pub mod port;
+pub mod reference;
 pub mod request;
 pub mod settings;
 pub mod signal;
 
 pub use container::{Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs};
+pub use digest::{Digest, DigestError};
 pub use image::{ImageConfig, UnpackedImage};
 pub use name::{MemberName, PodName};
 pub use paths::Paths;
 pub use platform::Platform;
 pub use pod::{Directive, Network, Passthrough, Pod, SCHEMA_VERSION, Share};
 pub use port::{PortMapping, Protocol};
+pub use reference::{Reference, ReferenceError, reference_key};
 pub use request::{PullPolicy, Request};
 pub use settings::Settings;
 pub use signal::{Signal, SignalMap};

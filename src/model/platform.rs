@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(named("x86_64", Some("")), Ok("linux/amd64".to_owned()));
         for bad in ["", "../x", "a b", "ARM", "a|b", &"x".repeat(33)] {
             assert!(
-                named(bad, None).is_err() && named("arm", Some(bad)).is_err() == !bad.is_empty(),
+                named(bad, None).is_err() && named("arm", Some(bad)).is_err() != bad.is_empty(),
                 "{bad}"
             );
             let json = format!(r#"{{"os":"linux","architecture":{bad:?}}}"#);

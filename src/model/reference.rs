@@ -1,6 +1,7 @@
 //! References: the names of images, completed as Docker and Podman complete them.
 
-use super::Digest;
+use super::{Digest, Platform};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
@@ -144,6 +145,17 @@ impl fmt::Display for Reference {
     }
 }
 
+/// The name of the file that says that the store has an image (`refs/KEY`), by which whoever only knows what was
+/// asked for, a unit's condition say, sees whether it is there. `platform` is `None` for this machine's
+/// ([`Platform::other_than_host`]). 64 hexadecimal digits.
+pub fn reference_key(reference: &Reference, platform: Option<&Platform>) -> String {
+    let text = match platform {
+        None => reference.to_string(),
+        Some(platform) => format!("{reference}|{platform}"),
+    };
+    Digest::from_bytes(Sha256::digest(text).into()).hex()
+}
+
 /// What tells `quay.io/x` from `library/x`.
 fn looks_like_a_host(text: &str) -> bool {
     text == "localhost" || text.contains(['.', ':', '[']) || text.bytes().any(|b| b.is_ascii_uppercase())
@@ -226,6 +238,21 @@ mod tests {
         assert_eq!(
             full(&format!("nginx:1@{digest}")),
             format!("docker.io/library/nginx:1@{digest}")
+        );
+    }
+
+    #[test]
+    fn keys_are_of_the_full_name_and_the_platform() {
+        let key = |text: &str, platform| reference_key(&text.parse().unwrap(), platform);
+        // printf docker.io/library/nginx:latest | sha256sum
+        let nginx = "86cee2c10898a48ff47a0626f8202a2408b5893aff5df58ae10d83166e6d7b0e";
+        assert_eq!(key("nginx", None), nginx);
+        assert_eq!(key("docker.io/nginx:latest", None), nginx);
+        let foreign = Platform::other_than_host(None, Some("arm"), Some("v7")).unwrap();
+        assert_eq!(
+            key("nginx", foreign.as_ref()),
+            // printf 'docker.io/library/nginx:latest|linux/arm/v7' | sha256sum
+            "05998e37e08e0cb65afbadda845a5e916ab14ab6717f575fd3adbeb63c83de2e"
         );
     }
 

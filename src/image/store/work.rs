@@ -1,0 +1,321 @@
+//! Adding to the store: layers, then the images that consist of them.
+
+use super::sweep::Kept;
+use super::{Entry, Store, durable, failed};
+use crate::image::config;
+use crate::image::error::ImageError;
+use crate::image::stream::digest_of;
+use crate::image::unpack::{LayerError, unpack};
+use crate::model::{Digest, Platform, Reference, reference_key};
+use crate::sys::file;
+use crate::sys::tree::{self, Tree};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Work on the store that adds something: while it lives, nothing is taken away that it or another has made or found.
+/// Any number of processes and threads work at once.
+#[derive(Debug)]
+pub struct Work<'a> {
+    store: &'a Store,
+    /// Below `tmp`, this work's own.
+    folder: PathBuf,
+    /// For the names of folders and files below it.
+    count: AtomicU32,
+    lock: File,
+}
+
+/// An image whose layers are in the store.
+#[derive(Debug, Clone, Copy)]
+pub struct NewImage<'a> {
+    /// The name to give it.
+    pub reference: &'a Reference,
+    /// What it was asked for with, if that is not this machine's ([`Platform::other_than_host`]).
+    pub platform: Option<&'a Platform>,
+    /// The manifest as it is.
+    pub manifest: &'a [u8],
+    /// The configuration as it is.
+    pub config: &'a [u8],
+    /// Digest of the index that led to the manifest, if one did.
+    pub index: Option<Digest>,
+}
+
+/// A blob that is being downloaded, locked: whoever else wants the same waits for [`Work::partial`].
+#[derive(Debug)]
+pub struct Partial {
+    path: PathBuf,
+    file: File,
+}
+
+impl Partial {
+    /// The file, open for reading and writing at its beginning; what an earlier attempt got is in it. Its lock ends
+    /// with this.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Removes the file, since it is no longer needed or is good for nothing.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn remove(self) -> Result<(), ImageError> {
+        fs::remove_file(&self.path).map_err(failed("remove", self.path))
+    }
+}
+
+impl Store {
+    /// Begins work that adds something. Waits while rubbish is taken away, and takes some away itself if nobody else
+    /// works.
+    ///
+    /// # Errors
+    /// A store that cannot be made or written.
+    pub fn work(&self) -> Result<Work<'_>, ImageError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        self.make_directories()?;
+        let lock = self.work_lock()?;
+        if lock.try_lock().is_ok() {
+            self.empty_tmp()?;
+        }
+        lock.lock_shared()
+            .map_err(failed("lock", self.root.join("work")))?;
+        loop {
+            // Process IDs come again, in containers even at the same time.
+            let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+            let folder = self.tmp_path().join(name);
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => {
+                    other.map_err(failed("make", &folder))?;
+                    return Ok(Work {
+                        store: self,
+                        folder,
+                        count: AtomicU32::new(0),
+                        lock,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Makes an empty directory for whatever the work needs. It goes with the work.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn folder(&self) -> Result<PathBuf, ImageError> {
+        let path = self.new_path();
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(failed("make", &path))?;
+        Ok(path)
+    }
+
+    /// Whether the store has a layer, by the digest of its uncompressed archive. It stays while the work lives.
+    pub fn has_layer(&self, diff_id: Digest) -> bool {
+        self.store.layer_path(diff_id).exists()
+    }
+
+    /// Unpacks a layer, unless the store has it. If another does so at the same time, waits for that one. `blob` is
+    /// the digest of `archive`, for messages; the contents are checked against `diff_id`. Returns the bytes of its
+    /// files.
+    ///
+    /// # Errors
+    /// A layer that is refused; a store that cannot be written. Then nothing of it stays.
+    pub fn add_layer(&self, archive: impl Read, blob: Digest, diff_id: Digest) -> Result<u64, ImageError> {
+        let store = self.store;
+        // Goes when `tmp` is emptied, which nobody does while somebody works.
+        let path = store.tmp_path().join(format!("{}.lock", diff_id.hex()));
+        let _one_at_a_time = file::lock(&path).map_err(failed("lock", path))?;
+        if !self.has_layer(diff_id) {
+            let folder = self.folder()?;
+            let made = self
+                .unpack(&folder, archive, blob, diff_id)
+                .and_then(|()| durable::show(&folder, &store.layer_path(diff_id)));
+            if let Err(error) = made {
+                // Room for others, at once; what cannot be removed goes with `tmp`.
+                let _ = tree::remove(&folder);
+                return Err(error);
+            }
+        }
+        self.layer_size(diff_id)
+    }
+
+    /// Gives images their names: all of them, or none if one cannot be written. Images of these names are replaced;
+    /// members that run them keep them.
+    ///
+    /// # Errors
+    /// A layer that is not there; a configuration that cannot be read or is not the manifest's; a store that cannot
+    /// be written.
+    pub fn commit(&self, images: &[NewImage<'_>]) -> Result<(), ImageError> {
+        let mut finished = Vec::new();
+        for image in images {
+            let (manifest, config) = (self.add_blob(image.manifest)?, self.add_blob(image.config)?);
+            let malformed = |problem: String| ImageError::Malformed {
+                place: image.reference.to_string(),
+                problem,
+            };
+            let parsed = config::parse(image.config).map_err(malformed)?;
+            if self.store.config_of(manifest) != Some(config) {
+                let problem = format!("its manifest does not lead to its configuration {config}");
+                return Err(malformed(problem));
+            }
+            let mut size: u64 = 0;
+            for diff_id in parsed.diff_ids {
+                size = size.saturating_add(self.layer_size(diff_id)?);
+            }
+            let digests = (manifest, config, image.index);
+            let (key, json) = Entry::new(image.reference, image.platform, digests, size).file()?;
+            let path = self.new_path();
+            durable::write(&path, &json)?;
+            finished.push((path, key));
+        }
+        let _lock = self.store.lock()?;
+        for (path, key) in &finished {
+            durable::show(path, &self.store.entry_path(key))?;
+        }
+        for image in images {
+            self.release(&reference_key(image.reference, image.platform))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the blob that is being downloaded under this digest, and waits until nobody else has it open.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn partial(&self, digest: Digest) -> Result<Partial, ImageError> {
+        let path = self.store.root.join("partial").join(digest.hex());
+        loop {
+            let opened = || {
+                let file = OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .read(true)
+                    .write(true)
+                    .mode(0o600)
+                    .open(&path)?;
+                file.lock()?;
+                // Whoever had it before may have removed it.
+                let number = file.metadata()?.ino();
+                let is_same = fs::metadata(&path).is_ok_and(|meta| meta.ino() == number);
+                Ok(is_same.then_some(file))
+            };
+            if let Some(file) = opened().map_err(failed("open", &path))? {
+                return Ok(Partial { path, file });
+            }
+        }
+    }
+
+    /// Keeps layers for some days, finished ones and those to come, although no image has them yet: those of an image
+    /// that is being pulled, say, so that the next attempt finds them. `name` is a file name; [`Self::commit`]
+    /// releases [`reference_key`] of the images.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn keep_layers(&self, name: &str, layers: &[Digest]) -> Result<(), ImageError> {
+        self.keep(
+            name,
+            &Kept {
+                blobs: Vec::new(),
+                layers: layers.to_owned(),
+            },
+        )
+    }
+
+    /// Keeps an image of the store for some days, by the digest of its manifest, whatever becomes of its reference.
+    /// `name` is a file name.
+    ///
+    /// # Errors
+    /// [`ImageError::NotFound`]; a store that cannot be written.
+    pub fn keep_image(&self, name: &str, manifest: Digest) -> Result<(), ImageError> {
+        let not_found = || ImageError::NoDigest { digest: manifest };
+        let config_digest = self.store.config_of(manifest).ok_or_else(not_found)?;
+        let config = self.store.config(config_digest).ok_or_else(not_found)?;
+        self.keep(
+            name,
+            &Kept {
+                blobs: vec![manifest, config_digest],
+                layers: config.diff_ids,
+            },
+        )
+    }
+
+    /// Ends what [`Self::keep_layers`] and [`Self::keep_image`] began.
+    ///
+    /// # Errors
+    /// A store that cannot be written.
+    pub fn release(&self, name: &str) -> Result<(), ImageError> {
+        durable::remove(&self.store.root.join("kept").join(name))
+    }
+
+    fn keep(&self, name: &str, kept: &Kept) -> Result<(), ImageError> {
+        let path = self.store.root.join("kept").join(name);
+        let json = serde_json::to_vec(kept).map_err(|error| failed("write", &path)(error.into()))?;
+        let finished = self.new_path();
+        durable::write(&finished, &json)?;
+        durable::show(&finished, &path)
+    }
+
+    fn add_blob(&self, contents: &[u8]) -> Result<Digest, ImageError> {
+        let digest = digest_of(contents);
+        let finished = self.new_path();
+        durable::write(&finished, contents)?;
+        durable::show(&finished, &self.store.blob_path(digest))?;
+        Ok(digest)
+    }
+
+    fn unpack(
+        &self,
+        folder: &Path,
+        archive: impl Read,
+        blob: Digest,
+        diff_id: Digest,
+    ) -> Result<(), ImageError> {
+        let path = folder.join("tree");
+        fs::create_dir(&path).map_err(failed("make", &path))?;
+        let tree = Tree::open(&path).map_err(failed("open", &path))?;
+        let size = unpack(archive, &tree, diff_id).map_err(|problem| match problem {
+            // A full disk is no fault of the layer.
+            LayerError::Write { error, .. } if is_of_the_store(&error) => {
+                failed("write", &self.store.root)(error)
+            }
+            problem => ImageError::Layer {
+                digest: blob,
+                problem,
+            },
+        })?;
+        durable::write(&folder.join("size"), format!("{size}\n").as_bytes())
+    }
+
+    fn layer_size(&self, diff_id: Digest) -> Result<u64, ImageError> {
+        let path = self.store.layer_path(diff_id).join("size");
+        let text = file::read_text(&path, 64).map_err(failed("read", &path))?;
+        Ok(text.trim().parse().unwrap_or(0))
+    }
+
+    /// A name in this work's folder that nothing has yet.
+    fn new_path(&self) -> PathBuf {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        self.folder.join(count.to_string())
+    }
+}
+
+/// What was made and not committed goes, if nobody else works.
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        // Whoever works next does what fails here.
+        let _ = tree::remove(&self.folder);
+        // Not by closing the file: a process that is being started (by another thread) may still have it open.
+        let _ = self.lock.unlock();
+        let _ = self.store.sweep();
+    }
+}
+
+fn is_of_the_store(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem)
+}
