@@ -10,12 +10,12 @@ mod container;
 mod directive;
 mod document;
 mod folder;
-mod halves;
 mod heading;
 mod keys;
 mod member;
 mod mount;
 mod outcome;
+mod parallel;
 mod pod;
 mod port;
 mod refused;
@@ -175,7 +175,7 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let (pods, containers): (Vec<Listed>, Vec<Listed>) = search::list_all(&directories, &mut problems)
         .into_iter()
         .partition(|listed| listed.kind == Kind::Pod);
-    let containers: Vec<Definition> = halves::map(&containers, Listed::read)
+    let containers: Vec<Definition> = parallel::map(&containers, Listed::read)
         .into_iter()
         .flatten()
         .collect();
@@ -189,7 +189,7 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
             .collect(),
     };
     // A pod's text is dropped when its model is made: a thousand of them would be most of the memory.
-    let made = halves::map(&pods, |listed| {
+    let made = parallel::map(&pods, |listed| {
         let file = listed.read()?;
         let containers = of_pods.get(&file.base).into_iter().flatten();
         let containers: Vec<&Definition> = containers.map(|(file, _)| *file).collect();

@@ -182,13 +182,14 @@ pub(super) fn units_differ(outcomes: &mut [Outcome]) {
 /// Looks for whole pods that wait for each other. The first pod of a circle by name is broken, which leaves the others
 /// as they are: without it they wait for nobody who waits for them.
 pub(super) fn no_circles_of_pods(outcomes: &mut [Outcome]) {
-    let units: BTreeMap<String, String> = outcomes
-        .iter()
-        .filter_map(|outcome| outcome.pod())
+    let pods = || outcomes.iter().filter_map(Outcome::pod);
+    if !pods().any(|pod| pod.units.unit.iter().any(is_order)) {
+        return;
+    }
+    let units: BTreeMap<String, String> = pods()
         .map(|pod| (pod.name.unit(), pod.name.to_string()))
         .collect();
-    let pods = outcomes.iter().filter_map(|outcome| outcome.pod());
-    let orders: Vec<Order> = pods.flat_map(|pod| orders_of(pod, &units)).collect();
+    let orders: Vec<Order> = pods().flat_map(|pod| orders_of(pod, &units)).collect();
     let mut problems = Vec::new();
     no_circles("pods", &orders, &mut problems);
     for problem in problems {
@@ -201,20 +202,24 @@ pub(super) fn no_circles_of_pods(outcomes: &mut [Outcome]) {
     }
 }
 
+fn is_order(line: &Directive) -> bool {
+    ["After", "Before"].contains(&line.key.as_str())
+}
+
 /// The orders between a pod and others that its `[Unit]` asks for; `units` are the pods by their units.
 fn orders_of(pod: &Pod, units: &BTreeMap<String, String>) -> Vec<Order> {
     let mut orders = Vec::new();
-    for line in &pod.units.unit {
+    for line in pod.units.unit.iter().filter(|line| is_order(line)) {
         let others = line
             .value
             .split_ascii_whitespace()
             .filter_map(|unit| units.get(unit));
         for other in others {
             let (own, other) = (pod.name.to_string(), other.clone());
-            let (first, then) = match line.key.as_str() {
-                "After" => (other, own),
-                "Before" => (own, other),
-                _ => continue,
+            let (first, then) = if line.key == "After" {
+                (other, own)
+            } else {
+                (own, other)
             };
             let place = Place::file(&pod.source);
             orders.push(Order { first, then, place });

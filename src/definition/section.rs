@@ -107,8 +107,15 @@ impl<'a> Settings<'a> {
 
     /// All values of a key, read by its rule.
     pub(super) fn values(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<Value<'a>> {
+        debug_assert!(
+            keys::find(self.table, name).is_some(),
+            "{name} is not in the table"
+        );
+        // Of all keys that there are, a section has a few: no others are looked for in the table.
+        if !self.entries.iter().any(|entry| entry.key() == name) {
+            return Vec::new();
+        }
         let rule = keys::find(self.table, name).map(|key| key.rule);
-        debug_assert!(rule.is_some(), "{name} is not in the table");
         let last = || self.last_entry(name).filter(|entry| !entry.value().is_empty());
         match rule.unwrap_or(Rule::All) {
             Rule::Single | Rule::Bool | Rule::Number => last().map(single).into_iter().collect(),
