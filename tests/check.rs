@@ -8,7 +8,7 @@
 
 use podunit::definition;
 use podunit::diagnostic::{self, Severity};
-use podunit::model::{ImageSource, Paths, Pod};
+use podunit::model::{ImageSource, Paths, Pod, Request};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -102,7 +102,7 @@ fn the_founding_pod_is_the_same_in_both_forms() {
     assert_eq!(pod.source, Path::new("/etc/podunit/my-shared-pod.pod"));
     assert_eq!(
         pod.members[1].image,
-        ImageSource::Image("docker.io/library/nginx".to_owned())
+        ImageSource::Image(Request::new("docker.io/library/nginx"))
     );
     let line = r#"sh -c "while true; do wget -O - http://localhost:80/ || echo failed; sleep 5; done""#;
     assert_eq!(pod.members[0].exec.as_deref(), Some(line));

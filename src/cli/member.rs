@@ -76,13 +76,14 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
     timeline.begin(Phase::Image);
     let image = match &member.container.image {
         ImageSource::Rootfs(_) => None,
-        ImageSource::Image(reference) => {
+        ImageSource::Image(request) => {
             let specifiers = member.specifiers();
-            let reference = specifier::expand(reference, &|c| specifiers.value(c))
-                .with_context(|| format!("Image={reference}"))?;
+            let reference = specifier::expand(&request.reference, &|c| specifiers.value(c))
+                .with_context(|| format!("Image={}", request.reference))?;
+            let platform = request.platform.as_ref();
             let store = Store::new(paths);
-            member::start::hold(member, &store.find(&reference, None)?)?;
-            Some(store.find(&reference, None)?)
+            member::start::hold(member, &store.find(&reference, platform)?)?;
+            Some(store.find(&reference, platform)?)
         }
     };
     member::start::start(member, image.as_ref(), &runtime, &mut timeline)?;

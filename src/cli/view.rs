@@ -156,7 +156,7 @@ fn view_member(pod: &PodName, member: &Container, read: Read) -> MemberView {
         unit: view_unit(pod.member_unit(&member.name), &read),
         ready: unit.active == Active::Active,
         image: match &member.image {
-            ImageSource::Image(reference) => reference.clone(),
+            ImageSource::Image(request) => request.reference.clone(),
             ImageSource::Rootfs(path) => path.clone(),
         },
         detail,

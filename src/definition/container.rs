@@ -1,11 +1,11 @@
 //! `[Container]` → [`Container`].
 
-use super::mount;
 use super::port::{self, Published};
 use super::section::{Settings, Value};
+use super::{image, mount};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{
-    Bind, Container, EnvironmentFile, ImageSource, MemberName, Passthrough, Ready, Signal, SignalMap, Tmpfs,
+    Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Signal, SignalMap, Tmpfs,
 };
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use std::collections::BTreeMap;
@@ -53,7 +53,8 @@ pub(super) fn read(
     Container {
         name,
         source: source.to_owned(),
-        image: image(settings, heading, problems),
+        image: image::source(settings, heading, problems),
+        auto_update: image::auto_update(settings, problems),
         exec: settings.text("Exec", problems).map(|value| value.text),
         entrypoint: entrypoint(settings, problems),
         environment: settings.pairs("Environment", problems),
@@ -82,49 +83,6 @@ pub(super) fn read(
 fn always_true(settings: &Settings, key: &str, why: &str, problems: &mut Vec<Problem>) {
     if let Some((false, value)) = settings.flag(key, problems) {
         problems.push(value.error(why).help(format!("leave {key}= out")));
-    }
-}
-
-fn image(settings: &Settings, heading: Place, problems: &mut Vec<Problem>) -> ImageSource {
-    let image = settings.text("Image", problems);
-    let rootfs = settings.text("Rootfs", problems);
-    match (image, rootfs) {
-        (Some(image), None) => {
-            let text = &image.text;
-            if text.starts_with('-') || text.contains(char::is_whitespace) {
-                let problem = image.error("this is not the name of an image");
-                problems.push(problem.help("write a reference such as docker.io/library/nginx"));
-            } else if text.ends_with(".image") || text.ends_with(".build") {
-                let problem = image.error("image and build units are not supported by this version");
-                problems.push(problem.help("write a reference such as docker.io/library/nginx"));
-            }
-            ImageSource::Image(image.text)
-        }
-        (None, Some(rootfs)) => {
-            let path = &rootfs.text;
-            if !(path.starts_with('/') || path.starts_with('%')) || path.contains(':') {
-                let problem = rootfs.error("this is not the folder of a root file system");
-                problems.push(problem.help("write an absolute path, without options behind it"));
-            }
-            match path.starts_with('/') {
-                true => ImageSource::Rootfs(mount::plain(Path::new(path))),
-                false => ImageSource::Rootfs(rootfs.text),
-            }
-        }
-        (Some(image), Some(rootfs)) => {
-            let problem = Problem::error(rootfs.place(), "the container has both Image= and Rootfs=");
-            problems.push(
-                problem
-                    .other(image.place(), "the image")
-                    .help("remove one of them"),
-            );
-            ImageSource::Image(image.text)
-        }
-        (None, None) => {
-            let problem = Problem::error(heading, "the container has neither Image= nor Rootfs=");
-            problems.push(problem.help("write Image= with a reference such as docker.io/library/nginx"));
-            ImageSource::Image(String::new())
-        }
     }
 }
 

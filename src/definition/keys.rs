@@ -67,7 +67,6 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
 const NO_PODMAN: &str = "podunit runs no Podman; write what it should do as keys of its own";
 const NO_HEALTH: &str =
     "this version knows no health checks; Notify=true waits until the program says that it is ready";
-const NO_PULL: &str = "this version does not pull images; load them with `podunit image`";
 const NO_USERNS: &str = "this version makes no user namespaces; leave the key out";
 const NO_DNS: &str = "members use the resolver of the host in this version; leave the key out";
 const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
@@ -117,7 +116,10 @@ pub(super) const CONTAINER: &[Key] = &[
     key("AddHost", All, Unsupported("mount a hosts file with Volume="), "Lines of /etc/hosts"),
     key("Annotation", Pairs, Unsupported("write Label="), "OCI annotations"),
     key("AppArmor", Single, Unsupported("this version sets no AppArmor profile; leave the key out"), "AppArmor profile"),
-    key("AutoUpdate", Single, NoEffect("this version does not update images by itself"), "Updates of the image"),
+    key("Arch", Single, Honoured, "Processor that the image is for, such as arm64; this machine's if absent"),
+    key("AuthFile", Single, Honoured, "The file with credentials for the registry (containers-auth.json(5))"),
+    key("AutoUpdate", Single, Honoured, "Where podunit auto-update looks for a newer image: registry or local"),
+    key("CertDir", Single, Honoured, "The folder with certificates for the registry (containers-certs.d(5))"),
     key("CgroupsMode", Single, NoEffect("each container is in the cgroup of its own unit"), "Use of cgroups"),
     key("ContainerName", Single, NoEffect("a container is named after its section or file"), "Name of the container"),
     key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
@@ -164,11 +166,12 @@ pub(super) const CONTAINER: &[Key] = &[
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
     key("NoNewPrivileges", Bool, Honoured, "Always true: no program can gain privileges"),
     key("Notify", Single, Honoured, "Whether the program says when it is ready (sd_notify(3))"),
+    key("OS", Single, Honoured, "Operating system that the image is for; linux if absent"),
     key("PidsLimit", Single, Unsupported("write TasksMax= in the [Service …] of the container"), "Limit of processes"),
     key("Pod", Single, Honoured, "The pod of a container that has a file of its own"),
     key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman run"),
     key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
-    key("Pull", Single, Unsupported(NO_PULL), "When to pull the image"),
+    key("Pull", Single, Honoured, "When the registry is asked for the image: always, missing, never or newer"),
     key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
     key("ReadOnlyTmpfs", Bool, Unsupported("write Tmpfs= for each folder that must be written"), "tmpfs on /tmp and /run"),
     key("ReloadCmd", Exec, Unsupported("write ReloadSignal="), "Command that reloads"),
@@ -177,8 +180,8 @@ pub(super) const CONTAINER: &[Key] = &[
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
     key("RemapUsers", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("Retry", Single, Unsupported(NO_PULL), "Attempts to pull"),
-    key("RetryDelay", Single, Unsupported(NO_PULL), "Time between attempts to pull"),
+    key("Retry", Single, Honoured, "How often a pull that failed is tried again; 3 if absent"),
+    key("RetryDelay", Single, Honoured, "Time between these attempts; from a second, doubled each time, if absent"),
     key("Rootfs", Single, Honoured, "Folder of the host in the place of an image"),
     key("RunInit", Bool, Unsupported("Share=pid in [Pod] gives the pod a PID 1 that reaps"), "An init in the container"),
     key("SeccompProfile", Single, Unsupported("the default profile is always on; leave the key out"), "seccomp profile"),
@@ -197,6 +200,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("Sysctl", Words, Unsupported("kernel parameters are not supported by this version"), "Kernel parameters"),
+    key("TLSVerify", Bool, Honoured, "Whether the registry must show a certificate that is trusted"),
     key("Timezone", Single, Unsupported("write Environment=TZ=…, or mount /etc/localtime"), "Time zone"),
     key("Tmpfs", All, Honoured, "tmpfs in the container: TARGET[:OPTIONS]"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
@@ -204,6 +208,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Unmask", Args, Unsupported("hidden paths stay hidden in this version"), "Paths that are not hidden"),
     key("User", Single, Honoured, "User that the program runs as"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
     key("VolatileTmp", Bool, Unsupported("write Tmpfs=/tmp"), "tmpfs on /tmp"),
     key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
     key("WorkingDir", Single, Honoured, "Working directory"),
@@ -381,8 +386,8 @@ mod tests {
 
     #[test]
     fn every_key_of_quadlet_is_known() {
-        // Podman 6.0 has 94 and 29 of them; SignalMap and Share are ours.
-        assert_eq!(CONTAINER.len(), 94 + 1);
+        // Podman 6.0 has 94 and 29 of them; SignalMap and Share are ours, six more are those of its [Image].
+        assert_eq!(CONTAINER.len(), 94 + 1 + 6);
         assert_eq!(POD.len(), 29 + 1);
     }
 

@@ -11,6 +11,7 @@ mod directive;
 mod document;
 mod folder;
 mod heading;
+mod image;
 mod keys;
 mod member;
 mod mount;

@@ -2,8 +2,8 @@
 
 use super::{UnitSet, stub, units};
 use crate::model::{
-    Container, Directive, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready, SCHEMA_VERSION,
-    Share, Signal,
+    Container, Directive, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready, Request,
+    SCHEMA_VERSION, Share, Signal,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +22,8 @@ fn container(name: &str) -> Container {
     Container {
         name: MemberName::new(name).unwrap(),
         source: "/etc/podunit/x.pod".into(),
-        image: ImageSource::Image("docker.io/library/nginx".to_owned()),
+        image: ImageSource::Image(Request::new("docker.io/library/nginx")),
+        auto_update: None,
         exec: None,
         entrypoint: None,
         environment: Vec::new(),

@@ -156,7 +156,7 @@ fn namespaces(pod: &Pod, pins: &Path) -> Vec<Namespace> {
 pub(super) mod tests {
     use super::*;
     use crate::member::capability;
-    use crate::model::{Container, ImageSource, MemberName, PodName, Ready, Share};
+    use crate::model::{Container, ImageSource, MemberName, PodName, Ready, Request, Share};
     use std::time::Duration;
 
     /// A member with nothing set.
@@ -164,7 +164,8 @@ pub(super) mod tests {
         Container {
             name: MemberName::new(name).unwrap(),
             source: "/etc/podunit/web.pod".into(),
-            image: ImageSource::Image("docker.io/library/busybox".to_owned()),
+            image: ImageSource::Image(Request::new("docker.io/library/busybox")),
+            auto_update: None,
             exec: None,
             entrypoint: None,
             environment: vec![],

@@ -61,10 +61,10 @@ pub fn start(
             rootfs::mount_directory(member, &absolute(&member.specifiers(), "Rootfs", directory)?)?;
         }
         (ImageSource::Image(_), Some(image)) => rootfs::mount_image(member, image)?,
-        (ImageSource::Image(reference), None) => {
+        (ImageSource::Image(request), None) => {
             return Err(Error::setting(
                 "Image",
-                reference,
+                &request.reference,
                 "the image is not in the store",
             ));
         }

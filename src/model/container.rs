@@ -1,6 +1,6 @@
 //! One member container of a pod.
 
-use super::{MemberName, Passthrough, Signal, SignalMap, duration};
+use super::{MemberName, Passthrough, Request, Signal, SignalMap, duration};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +16,9 @@ pub struct Container {
     pub source: PathBuf,
     /// What the root file system is made of.
     pub image: ImageSource,
+    /// `AutoUpdate=`: where `podunit auto-update` looks for a newer image; nowhere if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_update: Option<AutoUpdate>,
     /// The line of `Exec=` as written (one line, still quoted): arguments that replace the image's command.
     /// Split, unquoted and expanded (`$`, `%`) by the launcher, with systemd's rules.
     pub exec: Option<String>,
@@ -61,10 +64,30 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageSource {
-    /// A reference such as `docker.io/library/nginx`.
-    Image(String),
+    /// An image by its reference, such as `docker.io/library/nginx`, and how it is got.
+    Image(Request),
     /// A directory of the host.
     Rootfs(String),
+}
+
+/// Where `podunit auto-update` looks for a newer image of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AutoUpdate {
+    /// At the registry: the image that the reference names there.
+    Registry,
+    /// In the store of this machine: somebody pulled, loaded or tagged another.
+    Local,
+}
+
+impl Container {
+    /// What is asked for with `Image=`; `None` with `Rootfs=`.
+    pub fn request(&self) -> Option<&Request> {
+        match &self.image {
+            ImageSource::Image(request) => Some(request),
+            ImageSource::Rootfs(_) => None,
+        }
+    }
 }
 
 /// A file of `NAME=value` lines (systemd.exec(5), `EnvironmentFile=`).

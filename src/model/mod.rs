@@ -17,7 +17,7 @@ pub mod request;
 pub mod settings;
 pub mod signal;
 
-pub use container::{Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs};
+pub use container::{AutoUpdate, Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs};
 pub use digest::{Digest, DigestError};
 pub use image::{ImageConfig, UnpackedImage};
 pub use name::{MemberName, PodName};
