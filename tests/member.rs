@@ -16,7 +16,7 @@ use std::path::Path;
 const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
     "share":{"net":true,"ipc":true,"uts":true,"pid":false},"hostname":null,"network":"none","ports":[],
     "shm_size":65536,"labels":{},"start_timeout":null,"units":{"unit":[],"service":[],"install":[]},
-    "members":[{"name":"a","source":"/etc/podunit/web.pod","image":{"image":"x"},"exec":null,"entrypoint":null,
+    "members":[{"name":"a","source":"/etc/podunit/web.pod","image":{"image":{"reference":"x"}},"exec":null,"entrypoint":null,
     "environment":[],"environment_files":[],"user":null,"working_dir":null,"binds":[],"tmpfs":[],"read_only":false,
     "add_capabilities":[],"drop_capabilities":[],"stop_signal":null,"stop_timeout":1000000,"reload_signal":null,
     "signal_map":{},"ready":"started","labels":{},"units":{"unit":[],"service":[],"install":[]}}]}"#;
