@@ -5,7 +5,7 @@
 use super::compression::decompress;
 use super::error::{BlobProblem, ImageError};
 use super::stream::{CopyError, Hashing, copy, open_tar};
-use super::{Digest, layout};
+use super::{Digest, layout, manifest};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -87,7 +87,7 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
         let size = entry.size();
         let copied = match part {
             Part::Document(name) => {
-                if size > layout::DOCUMENT_MAX {
+                if size > manifest::DOCUMENT_MAX {
                     return Err(malformed(format!("its {name} is too long")));
                 }
                 let name_os = OsStr::new(name);

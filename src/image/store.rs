@@ -27,7 +27,7 @@ pub use work::{NewImage, Partial, Work};
 
 use super::config::{self, Configuration};
 use super::error::ImageError;
-use super::layout::DOCUMENT_MAX;
+use super::manifest::DOCUMENT_MAX;
 use crate::model::{Digest, Paths, Platform, Reference, UnpackedImage};
 use crate::sys::file;
 use entry::Entry;
