@@ -103,7 +103,7 @@ fn clean(pod: &str, result: &str) {
 
 /// Writes the compiled pod where the generator would.
 fn define(name: &str, network: &str, pid: bool, host_port: Option<u16>) {
-    let member = serde_json::json!({"name": "a", "source": "/a", "image": {"image": "x"}, "exec": null,
+    let member = serde_json::json!({"name": "a", "source": "/a", "image": {"image": {"reference": "x"}}, "exec": null,
         "entrypoint": null, "environment": [], "environment_files": [], "user": null, "working_dir": null,
         "binds": [], "tmpfs": [], "read_only": false, "add_capabilities": [], "drop_capabilities": [],
         "stop_signal": null, "stop_timeout": 1, "reload_signal": null, "signal_map": {}, "ready": "started",

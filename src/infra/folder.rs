@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;
 
-    const MEMBER: &str = r#"{"name":"a","source":"/a","image":{"image":"x"},"exec":null,"entrypoint":null,
+    const MEMBER: &str = r#"{"name":"a","source":"/a","image":{"image":{"reference":"x"}},"exec":null,"entrypoint":null,
         "environment":[],"environment_files":[],"user":null,"working_dir":null,"binds":[],"tmpfs":[],
         "read_only":false,"add_capabilities":[],"drop_capabilities":[],"stop_signal":null,"stop_timeout":1,
         "reload_signal":null,"signal_map":{},"ready":"started","labels":{},

@@ -118,7 +118,7 @@ mod tests {
 
     fn pod(members: &[&str]) -> Pod {
         let member = |name: &&str| {
-            serde_json::json!({"name": name, "source": "/a", "image": {"image": "x"}, "exec": null, "entrypoint": null,
+            serde_json::json!({"name": name, "source": "/a", "image": {"image": {"reference": "x"}}, "exec": null, "entrypoint": null,
                 "environment": [], "environment_files": [], "user": null, "working_dir": null, "binds": [],
                 "tmpfs": [], "read_only": false, "add_capabilities": [], "drop_capabilities": [],
                 "stop_signal": null, "stop_timeout": 1, "reload_signal": null, "signal_map": {},
