@@ -67,7 +67,11 @@ fn what_no_container_can_be_made_of_is_refused() {
             String::new(),
             "helm",
         ),
-        (&config.replace("aaa", "../"), String::new(), "digest"),
+        (
+            &config.replace("aaa", "../"),
+            String::new(),
+            "Invalid encoded value",
+        ),
         (
             &config.replace("\"size\":1", "\"size\":-1"),
             String::new(),
