@@ -8,6 +8,8 @@
 mod archives;
 #[path = "image/crash.rs"]
 mod crash;
+#[path = "image/formats.rs"]
+mod formats;
 #[path = "image/hostile.rs"]
 mod hostile;
 #[path = "common/skip.rs"]

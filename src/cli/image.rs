@@ -1,10 +1,12 @@
 //! `podunit image`: the images of this machine.
 
+mod list;
+mod load;
+
 use super::output::{self, Format};
-use crate::image::{Listed, Reference, Store};
+use crate::image::Store;
 use crate::model::Paths;
 use anyhow::Context;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Load, list and remove the images of this machine.
@@ -21,13 +23,17 @@ Examples:
 Exit status: 0 if what was asked was done, 1 if it could not be done, 2 if the
 command line makes no sense.")]
 pub enum Command {
-    /// Load images from an OCI archive or image layout.
+    /// Load images from an archive or an OCI image layout.
     ///
-    /// A load that fails or is interrupted changes nothing. An image of the same name is replaced; members that
-    /// run the old one keep it until they are restarted.
+    /// Reads what `podman save` and `docker save` write, old and new, what `skopeo copy` writes to `oci-archive:`,
+    /// `docker-archive:` and `oci:`, with layers plain or compressed with gzip or zstd. A load that fails or is
+    /// interrupted changes nothing. An image of the same name is replaced; members that run the old one keep it until
+    /// they are restarted.
     #[command(after_help = "Examples:
   podunit image load nginx.tar
   podunit image load nginx.tar --name docker.io/library/nginx:1.27
+  podman save nginx | podunit image load
+  ssh builder docker save app | podunit image load -
 
 An archive that gives its image no name needs --name. One is made with:
   skopeo copy docker://docker.io/library/nginx oci-archive:nginx.tar:docker.io/library/nginx:latest
@@ -35,13 +41,20 @@ An archive that gives its image no name needs --name. One is made with:
 
 Exit status: 0 if all images of the archive were loaded, 1 if none was, 2 if
 the command line makes no sense.")]
-    Load {
-        /// An OCI archive (tar, plain or compressed with gzip or zstd) or the directory of an image layout.
-        file: PathBuf,
-        /// The name to load the image under, in place of the one that the archive gives it.
-        #[arg(long, value_name = "REF")]
-        name: Option<Reference>,
-    },
+    Load(load::Load),
+    /// Make an image of a root file system.
+    ///
+    /// The archive becomes the only layer of an image for this machine's processor, which says nothing of how it is
+    /// run but what --change says.
+    #[command(after_help = "Examples:
+  podunit image import rootfs.tar.gz localhost/debian
+  podunit image import app.tar localhost/app --change 'CMD [\"/app\"]' --change 'USER 1000'
+  debootstrap --variant=minbase trixie root && tar -C root -c . |
+      podunit image import - localhost/debian --change 'CMD /bin/bash'
+
+Exit status: 0 if the image was made, 1 if not, 2 if the command line makes no
+sense.")]
+    Import(load::Import),
     /// List images.
     #[command(after_help = "Examples:
   podunit image ls
@@ -79,22 +92,9 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     }
     let store = Store::new(paths);
     match command {
-        Command::Load { file, name } => {
-            let loaded = store
-                .load(file, name.as_ref())
-                .with_context(|| format!("nothing was loaded from {}", file.display()))?;
-            for image in loaded {
-                for warning in &image.warnings {
-                    output::warning(format_args!("{}: {warning}", image.reference));
-                }
-                output::line(format_args!("Loaded {} {}", image.reference, image.digest));
-            }
-        }
-        Command::Ls { format: Format::Json } => output::json(&store.list()?)?,
-        Command::Ls { format: Format::Text } => {
-            let rows: Vec<_> = store.list()?.iter().map(row).collect();
-            output::table(&["REFERENCE", "DIGEST", "SIZE", "CREATED"], &rows);
-        }
+        Command::Load(load) => load.run(&store)?,
+        Command::Import(import) => import.run(&store)?,
+        Command::Ls { format } => list::run(&store, *format)?,
         Command::Rm { references } => {
             for reference in store.remove(references).context("no image was removed")? {
                 output::line(format_args!("Removed {reference}"));
@@ -102,53 +102,4 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn row(image: &Listed) -> Vec<String> {
-    let digest: String = image.digest.chars().take("sha256:".len() + 12).collect();
-    // 2024-05-01T12:00:00.123Z: the date is enough for a table.
-    let created = image
-        .created
-        .as_deref()
-        .map_or("-", |time| time.get(..10).unwrap_or(time));
-    vec![
-        image.reference.clone(),
-        digest,
-        size(image.size),
-        created.to_owned(),
-    ]
-}
-
-/// Bytes in decimal units with one digit behind the point, as `podman images` has them.
-fn size(bytes: u64) -> String {
-    let mut unit = 1000;
-    if bytes < unit {
-        return format!("{bytes} B");
-    }
-    let mut names = ["kB", "MB", "GB", "TB"].into_iter().peekable();
-    while let Some(name) = names.next() {
-        if bytes / unit < 1000 || names.peek().is_none() {
-            return format!("{}.{} {name}", bytes / unit, bytes % unit / (unit / 10));
-        }
-        unit *= 1000;
-    }
-    format!("{bytes} B")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (4_261_550, "4.2 MB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-        assert_eq!(size(999_999_999_999_999_999), "999999.9 TB");
-    }
 }

@@ -1,17 +1,17 @@
-//! An OCI archive (an image layout in a tar file, perhaps compressed) → a layout in a directory of the store.
+//! An archive of images (a tar file, perhaps compressed) → an OCI layout in a directory of the store.
 //!
-//! Read as a stream, since blobs may come in any order. Each blob's digest is checked while it is written.
+//! Read as a stream, since parts may come in any order and from a pipe. Each blob's digest is checked while it is
+//! written. What `docker save` and `podman save` write is made into a layout too ([`super::docker_archive`]).
 
 use super::compression::decompress;
+use super::docker_archive::{self, Names};
 use super::error::{BlobProblem, ImageError};
 use super::stream::{CopyError, Hashing, copy, open_tar};
 use super::{Digest, layout, manifest};
+use crate::sys::tree::{Kind, Tree};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-
-use crate::sys::tree::{Kind, Tree};
 
 /// Most members of an archive.
 const MEMBERS_MAX: u32 = 1_000_000;
@@ -20,36 +20,47 @@ const MEMBERS_MAX: u32 = 1_000_000;
 enum Part {
     Document(&'static str),
     Blob(Digest),
-    /// The list of a `docker save` archive.
-    DockerManifest,
+    /// A configuration or a layer, by a name of its own.
+    File(String),
+    Link(String),
     Other,
 }
 
-fn part(name: &[u8]) -> Part {
-    let name = std::str::from_utf8(name).unwrap_or_default();
-    let name = name.strip_prefix("./").unwrap_or(name);
-    match name {
+fn part(entry: &tar::Entry<'_, impl Read>) -> Part {
+    let name = entry.path_bytes();
+    let Some(name) = std::str::from_utf8(&name).ok().and_then(docker_archive::clean) else {
+        return Part::Other;
+    };
+    let kind = entry.header().entry_type();
+    if kind.is_symlink() || kind.is_hard_link() {
+        return Part::Link(name);
+    }
+    if !kind.is_file() {
+        return Part::Other;
+    }
+    match name.as_str() {
         layout::LAYOUT_FILE => Part::Document(layout::LAYOUT_FILE),
         layout::INDEX_FILE => Part::Document(layout::INDEX_FILE),
-        "manifest.json" => Part::DockerManifest,
+        docker_archive::MANIFEST_FILE => Part::Document(docker_archive::MANIFEST_FILE),
         _ => name
             .strip_prefix("blobs/sha256/")
             .and_then(Digest::from_hex)
-            .map_or(Part::Other, Part::Blob),
+            .map_or(Part::File(name), Part::Blob),
     }
 }
 
-/// Writes the parts of the archive at `path` that make a layout into `into`, an empty directory at `into_path`.
+/// Writes what `source` holds as a layout into `into`, an empty directory at `into_path`. `place` is what to call the
+/// archive in messages.
 ///
 /// # Errors
 /// An archive that cannot be read, is incomplete or damaged; a store that cannot be written.
-pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageError> {
+pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageError> {
     let unreadable = |error| ImageError::Read {
-        path: path.to_owned(),
+        path: place.to_owned(),
         error,
     };
     let malformed = |problem: String| ImageError::Malformed {
-        place: path.display().to_string(),
+        place: place.display().to_string(),
         problem,
     };
     let broken = |error: io::Error| match error.kind() {
@@ -62,10 +73,10 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
         error,
     };
 
-    let source = decompress(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
+    let source = decompress(source).map_err(unreadable)?;
     let (mut archive, limit) = open_tar(source);
     let blobs = into.make_path(Path::new("blobs/sha256")).map_err(unwritable)?;
-    let mut is_docker = false;
+    let mut names = Names::default();
     let mut count = 0;
     let mut entries = archive.entries().map_err(broken)?;
     loop {
@@ -79,13 +90,8 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
                 "the archive has more than {MEMBERS_MAX} members"
             )));
         }
-        let part = if entry.header().entry_type().is_file() {
-            part(&entry.path_bytes())
-        } else {
-            Part::Other
-        };
         let size = entry.size();
-        let copied = match part {
+        let copied = match part(&entry) {
             Part::Document(name) => {
                 if size > manifest::DOCUMENT_MAX {
                     return Err(malformed(format!("its {name} is too long")));
@@ -101,10 +107,7 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
                 if blobs.look(OsStr::new(&name)).map_err(unwritable)? == Some(Kind::Other) {
                     copy(&mut entry, io::sink())
                 } else {
-                    let file = blobs.make_file(OsStr::new(&name)).map_err(unwritable)?;
-                    let mut hashing = Hashing::new(entry.by_ref());
-                    let copied = copy(&mut hashing, file);
-                    let found = hashing.finish();
+                    let (copied, found) = add(&mut entry, &blobs, &name).map_err(unwritable)?;
                     if copied.as_ref().is_ok_and(|copied| *copied == size) && found != digest {
                         return Err(ImageError::Blob {
                             digest,
@@ -114,8 +117,18 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
                     copied
                 }
             }
-            Part::DockerManifest => {
-                is_docker = true;
+            Part::File(name) => {
+                let (copied, found) = add(&mut entry, &blobs, "new").map_err(unwritable)?;
+                blobs
+                    .rename(OsStr::new("new"), OsStr::new(&found.hex()))
+                    .map_err(unwritable)?;
+                names.file(name, found).map_err(malformed)?;
+                copied
+            }
+            Part::Link(name) => {
+                let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+                let is_symbolic = entry.header().entry_type().is_symlink();
+                names.link(name, &target, is_symbolic).map_err(malformed)?;
                 copy(&mut entry, io::sink())
             }
             Part::Other => copy(&mut entry, io::sink()),
@@ -128,17 +141,24 @@ pub fn extract(path: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageEr
             return Err(broken(io::ErrorKind::UnexpectedEof.into()));
         }
     }
-    if is_docker
-        && into
-            .look(OsStr::new(layout::INDEX_FILE))
-            .map_err(unwritable)?
-            .is_none()
-    {
+    let has = |name: &str| into.look(OsStr::new(name)).map(|found| found.is_some());
+    if has(layout::INDEX_FILE).map_err(unwritable)? || has(layout::LAYOUT_FILE).map_err(unwritable)? {
+        return Ok(());
+    }
+    if !has(docker_archive::MANIFEST_FILE).map_err(unwritable)? {
         return Err(malformed(
-            "an archive in Docker's old format: save the image with `podman save --format oci-archive` or \
-             `skopeo copy … oci-archive:FILE`"
+            "it holds no image: it has neither an index.json (OCI) nor a manifest.json (docker save). A root file \
+             system is loaded with `podunit image import`"
                 .to_owned(),
         ));
     }
-    Ok(())
+    docker_archive::into_layout(into, &blobs, &names, place)
+}
+
+/// Writes a member to the new file `name`. Returns how many bytes it had, and their digest.
+fn add(entry: impl Read, blobs: &Tree, name: &str) -> io::Result<(Result<u64, CopyError>, Digest)> {
+    let file = blobs.make_file(OsStr::new(name))?;
+    let mut hashing = Hashing::new(entry);
+    let copied = copy(&mut hashing, file);
+    Ok((copied, hashing.finish()))
 }

@@ -61,7 +61,10 @@ impl Layout {
         }
         let failed = |problem: &str| Err(self.malformed(INDEX_FILE, problem.to_owned()));
         if let Some(name) = name {
-            return match by_name.into_values().collect::<Vec<_>>().as_slice() {
+            // One image may have several names.
+            let mut images: Vec<_> = by_name.into_values().collect();
+            images.dedup();
+            return match images.as_slice() {
                 [] => failed("it lists no image"),
                 [only] => Ok(vec![self.image(name.clone(), only)?]),
                 _ => failed("it lists several images: --name is for an archive with one"),

@@ -6,7 +6,8 @@ use super::layout::Layout;
 use super::store::{NewImage, Store, Work, failed};
 use crate::model::Reference;
 use crate::sys::tree::Tree;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::Path;
 
 /// An image that was loaded.
@@ -21,8 +22,8 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Loads the images in `file`, an OCI archive or the directory of a layout: the only one under `name` if that
-    /// is given, else all that have a name in it. An image of that name is replaced.
+    /// Loads the images in `file`, an archive ([`super::archive`]) or the directory of a layout: the only one under
+    /// `name` if that is given, else all that have a name in it. An image of that name is replaced.
     ///
     /// # Errors
     /// What is wrong with the archive or the store; then the store holds what it held before.
@@ -33,15 +34,29 @@ impl Store {
             error,
         };
         let is_directory = fs::metadata(file).map_err(unreadable)?.is_dir();
+        if is_directory {
+            let layout = Layout::open(Tree::open(file).map_err(unreadable)?, file, false)?;
+            return add_images(&self.work()?, &layout, name);
+        }
+        self.load_archive(File::open(file).map_err(unreadable)?, file, name)
+    }
+
+    /// Loads the images in an archive that is read once from beginning to end, such as standard input. `place` is
+    /// what to call it in messages.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_archive(
+        &self,
+        source: impl Read,
+        place: &Path,
+        name: Option<&Reference>,
+    ) -> Result<Vec<Loaded>, ImageError> {
         let work = self.work()?;
-        let layout = if is_directory {
-            Layout::open(Tree::open(file).map_err(unreadable)?, file, false)?
-        } else {
-            let path = work.folder()?;
-            archive::extract(file, &Tree::open(&path).map_err(failed("open", &path))?, &path)?;
-            Layout::open(Tree::open(&path).map_err(failed("open", &path))?, file, true)?
-        };
-        add_images(&work, &layout, name)
+        let path = work.folder()?;
+        let open = || Tree::open(&path).map_err(failed("open", &path));
+        archive::extract(source, place, &open()?, &path)?;
+        add_images(&work, &Layout::open(open()?, place, true)?, name)
     }
 }
 

@@ -1,17 +1,21 @@
 //! Images: from an archive to unpacked layers that overlayfs can mount.
 //!
 //! ```text
-//! FILE (tar) ── archive ──▶ a layout in tmp/ ─┐
-//! DIRECTORY ───────────────▶ layout ──────────┴─▶ load ── unpack ──▶ store ──▶ model::UnpackedImage
+//! FILE (tar) ── archive (docker_archive) ──▶ a layout in tmp/ ─┐
+//! DIRECTORY ────────────────────────────────▶ layout ──────────┴─▶ load ── unpack ──▶ store ──▶ model::UnpackedImage
+//! FILE (tar of a root file system) ─────────▶ import ──────────────┘
 //! ```
 //!
 //! Everything in an archive is hostile: JSON and headers are read with a limit, each blob is checked against its
 //! digest, each unpacked layer against the configuration's, and files are made with [`crate::sys::tree`] only.
 
 pub mod archive;
+pub mod change;
 pub mod compression;
 pub mod config;
+pub mod docker_archive;
 pub mod error;
+pub mod import;
 pub mod layout;
 pub mod load;
 pub mod manifest;
@@ -19,9 +23,11 @@ pub mod member_path;
 pub mod platform;
 pub mod store;
 pub mod stream;
+pub mod time;
 pub mod unpack;
 
 pub use crate::model::{Digest, Reference};
+pub use change::Change;
 pub use error::ImageError;
 pub use load::Loaded;
 pub use store::{Listed, NewImage, Partial, Store, Work};

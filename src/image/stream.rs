@@ -14,6 +14,7 @@ const HEADER_MAX: u64 = 1 << 20;
 pub struct Hashing<R> {
     inner: R,
     hash: Sha256,
+    length: u64,
 }
 
 impl<R: Read> Hashing<R> {
@@ -22,7 +23,13 @@ impl<R: Read> Hashing<R> {
         Self {
             inner,
             hash: Sha256::new(),
+            length: 0,
         }
+    }
+
+    /// How many bytes were read.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// The digest of everything that was read.
@@ -35,6 +42,7 @@ impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
         self.hash.update(&buffer[..length]);
+        self.length += length as u64;
         Ok(length)
     }
 }

@@ -16,8 +16,8 @@ pub use remove::remove;
 
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags, chmodat, chownat,
-    fchmod, fchown, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat, open, openat, openat2, statat,
-    symlinkat, utimensat,
+    fchmod, fchown, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat, open, openat, openat2, renameat,
+    statat, symlinkat, utimensat,
 };
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -218,6 +218,14 @@ impl Tree {
             flags,
             Mode::RUSR | Mode::WUSR,
         )?))
+    }
+
+    /// Calls the file `old` of this directory `new`, in place of what has that name.
+    ///
+    /// # Errors
+    /// Those of rename(2).
+    pub fn rename(&self, old: &OsStr, new: &OsStr) -> io::Result<()> {
+        Ok(renameat(self, single(old)?, self, single(new)?)?)
     }
 
     /// Makes the symbolic link `name`; `target` is taken as it is.

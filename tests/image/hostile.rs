@@ -203,10 +203,10 @@ fn archives() {
         ),
         (with("oci-layout", br#"{"imageLayoutVersion":"7"}"#), "version"),
         (second_index, "two files"),
-        (Layer::new().file("manifest.json", b"[]").finish(), "oci-archive"),
+        (Layer::new().file("manifest.json", b"[]").finish(), "no image"),
         (
             Layer::new().symlink("index.json", "/etc/passwd").finish(),
-            "oci-layout",
+            "index.json (OCI)",
         ),
         (b"rubbish".to_vec(), "tar archive"),
         (b"\x1b[31m".repeat(500), "tar archive"),
@@ -217,7 +217,7 @@ fn archives() {
             ),
             "\\u{1b}",
         ),
-        (Vec::new(), "no oci-layout"),
+        (Vec::new(), "no image"),
         (image.clone().config(r#"{"Env":["A=\u0000"]}"#).archive(), "NUL"),
         (image.clone().config("7").archive(), "configuration"),
     ] {

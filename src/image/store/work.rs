@@ -5,7 +5,7 @@ use super::{Entry, Store, durable, failed};
 use crate::image::config;
 use crate::image::error::ImageError;
 use crate::image::stream::digest_of;
-use crate::image::unpack::{LayerError, unpack};
+use crate::image::unpack::{LayerError, Unpacked, unpack};
 use crate::model::{Digest, Platform, Reference, reference_key};
 use crate::sys::file;
 use crate::sys::tree::{self, Tree};
@@ -127,21 +127,39 @@ impl Work<'_> {
     /// A layer that is refused; a store that cannot be written. Then nothing of it stays.
     pub fn add_layer(&self, archive: impl Read, blob: Digest, diff_id: Digest) -> Result<u64, ImageError> {
         let store = self.store;
-        // Goes when `tmp` is emptied, which nobody does while somebody works.
-        let path = store.tmp_path().join(format!("{}.lock", diff_id.hex()));
-        let _one_at_a_time = file::lock(&path).map_err(failed("lock", path))?;
+        let _one_at_a_time = self.lock_layer(diff_id)?;
         if !self.has_layer(diff_id) {
-            let folder = self.folder()?;
-            let made = self
-                .unpack(&folder, archive, blob, diff_id)
-                .and_then(|()| durable::show(&folder, &store.layer_path(diff_id)));
-            if let Err(error) = made {
-                // Room for others, at once; what cannot be removed goes with `tmp`.
-                let _ = tree::remove(&folder);
-                return Err(error);
+            let problem = |problem| ImageError::Layer {
+                digest: blob,
+                problem,
+            };
+            let new = self.unpack(archive).map_err(|broken| broken.or(problem))?;
+            let found = new.layer.diff_id;
+            if found != diff_id {
+                let expected = diff_id;
+                return Err(problem(LayerError::Contents { expected, found }));
             }
+            new.show(store)?;
         }
         self.layer_size(diff_id)
+    }
+
+    /// Unpacks a layer that has no digest yet. `place` is what to call the archive in messages.
+    ///
+    /// # Errors
+    /// As [`Self::add_layer`].
+    pub fn add_new_layer(&self, archive: impl Read, place: &Path) -> Result<Unpacked, ImageError> {
+        let malformed = |problem: LayerError| ImageError::Malformed {
+            place: place.display().to_string(),
+            problem: problem.to_string(),
+        };
+        let new = self.unpack(archive).map_err(|broken| broken.or(malformed))?;
+        let layer = new.layer;
+        let _one_at_a_time = self.lock_layer(layer.diff_id)?;
+        if !self.has_layer(layer.diff_id) {
+            new.show(self.store)?;
+        }
+        Ok(layer)
     }
 
     /// Gives images their names: all of them, or none if one cannot be written. Images of these names are replaced;
@@ -268,27 +286,28 @@ impl Work<'_> {
         Ok(digest)
     }
 
-    fn unpack(
-        &self,
-        folder: &Path,
-        archive: impl Read,
-        blob: Digest,
-        diff_id: Digest,
-    ) -> Result<(), ImageError> {
-        let path = folder.join("tree");
+    fn unpack(&self, archive: impl Read) -> Result<New, Broken> {
+        let folder = Scratch(self.folder()?);
+        let path = folder.0.join("tree");
         fs::create_dir(&path).map_err(failed("make", &path))?;
         let tree = Tree::open(&path).map_err(failed("open", &path))?;
-        let size = unpack(archive, &tree, diff_id).map_err(|problem| match problem {
+        let layer = unpack(archive, &tree).map_err(|problem| match problem {
             // A full disk is no fault of the layer.
             LayerError::Write { error, .. } if is_of_the_store(&error) => {
-                failed("write", &self.store.root)(error)
+                Broken::Store(failed("write", &self.store.root)(error))
             }
-            problem => ImageError::Layer {
-                digest: blob,
-                problem,
-            },
+            problem => Broken::Layer(problem),
         })?;
-        durable::write(&folder.join("size"), format!("{size}\n").as_bytes())
+        let size = format!("{}\n", layer.bytes);
+        durable::write(&folder.0.join("size"), size.as_bytes())?;
+        Ok(New { folder, layer })
+    }
+
+    /// Waits until nobody else makes this layer.
+    fn lock_layer(&self, diff_id: Digest) -> Result<File, ImageError> {
+        // Goes when `tmp` is emptied, which nobody does while somebody works.
+        let path = self.store.tmp_path().join(format!("{}.lock", diff_id.hex()));
+        file::lock(&path).map_err(failed("lock", path))
     }
 
     fn layer_size(&self, diff_id: Digest) -> Result<u64, ImageError> {
@@ -301,6 +320,47 @@ impl Work<'_> {
     fn new_path(&self) -> PathBuf {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         self.folder.join(count.to_string())
+    }
+}
+
+/// A layer that nobody sees yet.
+struct New {
+    folder: Scratch,
+    layer: Unpacked,
+}
+
+impl New {
+    fn show(self, store: &Store) -> Result<(), ImageError> {
+        durable::show(&self.folder.0, &store.layer_path(self.layer.diff_id))
+    }
+}
+
+/// A folder that makes room, at once, if it was not moved elsewhere; what cannot be removed goes with `tmp`.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = tree::remove(&self.0);
+    }
+}
+
+enum Broken {
+    Layer(LayerError),
+    Store(ImageError),
+}
+
+impl Broken {
+    fn or(self, layer: impl FnOnce(LayerError) -> ImageError) -> ImageError {
+        match self {
+            Self::Layer(problem) => layer(problem),
+            Self::Store(error) => error,
+        }
+    }
+}
+
+impl From<ImageError> for Broken {
+    fn from(error: ImageError) -> Self {
+        Self::Store(error)
     }
 }
 
