@@ -37,7 +37,6 @@ install:
 	install -d $(systemd)/system-generators
 	ln -sfn ../../../bin/podunit $(systemd)/system-generators/podunit-generator
 	install -Dm644 -t $(systemd)/system units/*.slice
-	install -Dm644 -t $(systemd)/system/pods-.slice.d units/pods-.slice.d/*
 	install -Dm644 packaging/dbus/org.podunit.conf $(share)/dbus-1/system.d/org.podunit.conf
 	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
 	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf

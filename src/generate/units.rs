@@ -31,7 +31,7 @@ const INFRA_RESTART_DELAY: Duration = Duration::from_millis(20);
 /// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
 pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
     let mut files = Vec::with_capacity(pod.members.len() + 3);
-    files.extend(slice(pod)?);
+    files.push(slice(pod)?);
     for member in &pod.members {
         files.push(member_unit(pod, member)?);
     }
@@ -215,22 +215,16 @@ fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
     };
 }
 
-/// `pods-X.slice`: limits for the whole pod. A slice without limits needs no file: what holds for every pod's is in
-/// `units/pods-.slice.d`.
-fn slice(pod: &Pod) -> Result<Option<UnitFile>, GenerateError> {
-    let mut limits = pod
-        .units
-        .service
-        .iter()
-        .filter(|line| is_resource(&line.key))
-        .peekable();
-    if limits.peek().is_none() {
-        return Ok(None);
-    }
+/// `pods-X.slice`: limits for the whole pod. Not by a drop-in for all pods' slices: systemd looks for one from the root
+/// down, for each slice anew, which takes longer than reading a file.
+fn slice(pod: &Pod) -> Result<UnitFile, GenerateError> {
     let mut unit = begin(&format!("Slice of pod {}", pod.name), &pod.source);
+    // Else it would stay when the pod is stopped.
+    unit.token("StopWhenUnneeded", "yes");
     unit.section("Slice");
+    let limits = pod.units.service.iter().filter(|line| is_resource(&line.key));
     pass(&mut unit, limits.cloned());
-    finish(pod.name.slice(), unit).map(Some)
+    finish(pod.name.slice(), unit)
 }
 
 /// Directories and files of the host that the container is made of, as far as they are known without expanding
