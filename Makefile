@@ -40,6 +40,10 @@ install:
 	install -Dm644 packaging/dbus/org.podunit.conf $(share)/dbus-1/system.d/org.podunit.conf
 	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
 	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf
+	install -d $(addprefix $(share)/podunit/mount-points/,proc sys dev etc)
+	for file in hosts hostname resolv.conf; do \
+	    install -m644 /dev/null $(share)/podunit/mount-points/etc/$$file || exit 1; \
+	done
 	install -d $(DESTDIR)/etc/podunit
 	for page in $(pages)/man/*; do \
 	    install -Dm644 -t $(share)/man/man$${page##*.} $$page || exit 1; \

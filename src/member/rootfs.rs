@@ -51,6 +51,11 @@ pub fn mount_image(member: Member<'_>, image: &UnpackedImage) -> Result<(), Erro
     for path in image.layers.iter().rev() {
         layers.push(open_directory(path).map_err(Error::file("open the image's layer", path))?);
     }
+    match open_directory(&member.paths.mount_points()) {
+        Ok(points) => layers.push(points),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::file("open", member.paths.mount_points())(error)),
+    }
     if layers.is_empty() {
         make(&nothing).map_err(Error::file("make", &nothing))?;
         layers.push(open_directory(&nothing).map_err(Error::file("open", &nothing))?);

@@ -79,6 +79,12 @@ impl Paths {
         self.under("/usr/libexec/podunit/podunit-pause")
     }
 
+    /// A folder with empty files and folders at the paths where every container has something mounted. As the lowest
+    /// layer of each it spares them, as far as the image has none, from being made in the writable one.
+    pub fn mount_points(&self) -> PathBuf {
+        self.under("/usr/share/podunit/mount-points")
+    }
+
     /// Where distributions install netavark; elsewhere it is found by `$PATH`.
     pub fn netavark(&self) -> [PathBuf; 2] {
         ["/usr/lib/podman/netavark", "/usr/libexec/podman/netavark"].map(|file| self.under(file))
