@@ -12,8 +12,12 @@ mod crash;
 mod formats;
 #[path = "image/hostile.rs"]
 mod hostile;
+#[path = "image/save.rs"]
+mod save;
 #[path = "common/skip.rs"]
 mod skip;
+#[path = "image/verify.rs"]
+mod verify;
 #[path = "image/work.rs"]
 mod work;
 
@@ -66,7 +70,16 @@ impl Machine {
             &self.file(archive),
             name.map(|name| name.parse().unwrap()).as_ref(),
         )?;
+        self.is_whole();
         Ok(loaded.into_iter().map(|image| image.reference).collect())
+    }
+
+    /// That everything in the store is what it was when it came.
+    #[track_caller]
+    fn is_whole(&self) {
+        for image in self.store().verify(&[], |_| ()).unwrap() {
+            assert!(image.damages.is_empty(), "{image:?}");
+        }
     }
 
     fn find(&self, name: &str) -> UnpackedImage {

@@ -2,6 +2,8 @@
 
 mod list;
 mod load;
+mod save;
+mod verify;
 
 use super::output::{self, Format};
 use crate::image::Store;
@@ -67,6 +69,32 @@ command line makes no sense.")]
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Save images to an archive or an OCI image layout.
+    ///
+    /// What is written can be read by `podunit image load`, `podman load`, `skopeo copy` and others. Layers are made
+    /// again from their files and checked while they are written: a damaged image is not saved. A file of that name is
+    /// replaced when the new one is whole; a directory must not exist yet.
+    #[command(after_help = "Examples:
+  podunit image save docker.io/library/nginx -o nginx.tar
+  podunit image save nginx busybox --format docker-archive | ssh host podman load
+  podunit image save nginx --format oci-dir -o layout
+
+Exit status: 0 if all were saved, 1 if nothing was, 2 if the command line makes
+no sense.")]
+    Save(save::Save),
+    /// Check that images are what they were when they came.
+    ///
+    /// Compares everything with the digests that it came with: manifests, configurations, the contents of all files,
+    /// their owners, permissions and extended attributes. Says of each image whether it is whole, and which files are
+    /// damaged.
+    #[command(after_help = "Examples:
+  podunit image verify
+  podunit image verify nginx
+  podunit image verify --remove
+
+Exit status: 0 if all are whole, 1 if one is damaged or could not be verified,
+2 if the command line makes no sense.")]
+    Verify(verify::Verify),
     /// Remove images that no running pod uses.
     #[command(after_help = "Example:
   podunit image rm docker.io/library/nginx:1.27
@@ -95,6 +123,8 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
         Command::Load(load) => load.run(&store)?,
         Command::Import(import) => import.run(&store)?,
         Command::Ls { format } => list::run(&store, *format)?,
+        Command::Save(save) => save.run(&store)?,
+        Command::Verify(verify) => return verify.run(&store),
         Command::Rm { references } => {
             for reference in store.remove(references).context("no image was removed")? {
                 output::line(format_args!("Removed {reference}"));

@@ -10,7 +10,7 @@ use super::stream::{CopyError, Hashing, copy, open_tar};
 use super::{Digest, layout, manifest};
 use crate::sys::tree::{Kind, Tree};
 use std::ffi::OsStr;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Most members of an archive.
@@ -100,12 +100,15 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
                 if into.look(name_os).map_err(unwritable)?.is_some() {
                     return Err(malformed(format!("it holds two files {name}")));
                 }
-                copy(&mut entry, into.make_file(name_os).map_err(unwritable)?)
+                {
+                    let mut file = into.make_file(name_os).map_err(unwritable)?;
+                    copy(&mut entry, |bytes| file.write_all(bytes))
+                }
             }
             Part::Blob(digest) => {
                 let name = digest.hex();
                 if blobs.look(OsStr::new(&name)).map_err(unwritable)? == Some(Kind::Other) {
-                    copy(&mut entry, io::sink())
+                    copy(&mut entry, |_| Ok(()))
                 } else {
                     let (copied, found) = add(&mut entry, &blobs, &name).map_err(unwritable)?;
                     if copied.as_ref().is_ok_and(|copied| *copied == size) && found != digest {
@@ -120,7 +123,7 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
             Part::File(name) => {
                 let (copied, found) = add(&mut entry, &blobs, "new").map_err(unwritable)?;
                 blobs
-                    .rename(OsStr::new("new"), OsStr::new(&found.hex()))
+                    .move_to(OsStr::new("new"), &blobs, OsStr::new(&found.hex()))
                     .map_err(unwritable)?;
                 names.file(name, found).map_err(malformed)?;
                 copied
@@ -129,9 +132,9 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
                 let target = entry.link_name_bytes().unwrap_or_default().into_owned();
                 let is_symbolic = entry.header().entry_type().is_symlink();
                 names.link(name, &target, is_symbolic).map_err(malformed)?;
-                copy(&mut entry, io::sink())
+                copy(&mut entry, |_| Ok(()))
             }
-            Part::Other => copy(&mut entry, io::sink()),
+            Part::Other => copy(&mut entry, |_| Ok(())),
         };
         let copied = copied.map_err(|error| match error {
             CopyError::Read(error) => broken(error),
@@ -157,8 +160,8 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
 
 /// Writes a member to the new file `name`. Returns how many bytes it had, and their digest.
 fn add(entry: impl Read, blobs: &Tree, name: &str) -> io::Result<(Result<u64, CopyError>, Digest)> {
-    let file = blobs.make_file(OsStr::new(name))?;
+    let mut file = blobs.make_file(OsStr::new(name))?;
     let mut hashing = Hashing::new(entry);
-    let copied = copy(&mut hashing, file);
+    let copied = copy(&mut hashing, |bytes| file.write_all(bytes));
     Ok((copied, hashing.finish()))
 }

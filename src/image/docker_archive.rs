@@ -3,13 +3,13 @@
 
 use super::config;
 use super::error::ImageError;
-use super::layout::{INDEX_FILE, LAYOUT_FILE};
+use super::layout::{INDEX_FILE, LAYOUT_FILE, descriptor};
 use super::manifest::DOCUMENT_MAX;
 use super::stream::digest_of;
 use crate::model::Digest;
 use crate::sys::tree::Tree;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -231,14 +231,6 @@ fn manifest(image: &Listed, blobs: &Tree, names: &Names) -> Result<Vec<u8>, Prob
         "layers": layers,
     });
     Ok(manifest.to_string().into_bytes())
-}
-
-fn descriptor(kind: &str, digest: Digest, size: u64) -> Value {
-    json!({
-        "mediaType": format!("application/vnd.oci.image.{kind}"),
-        "digest": digest.to_string(),
-        "size": size,
-    })
 }
 
 fn write(tree: &Tree, name: &str, contents: &[u8]) -> io::Result<()> {

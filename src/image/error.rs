@@ -72,13 +72,28 @@ pub enum ImageError {
         error: io::Error,
     },
     /// The store says that it has an image, but parts of it are gone.
-    #[error("the image {reference} is damaged, {} is missing or unreadable: load it again with `podunit image load`", path.display())]
+    #[error("the image {reference} is damaged, {} is missing or unreadable: `podunit image verify --remove` removes it, then fetch or load it again", path.display())]
     Damaged {
         /// The image.
         reference: String,
         /// The missing part.
         path: PathBuf,
     },
+    /// A layer that cannot be saved.
+    #[error(
+        "the layer in {} is damaged: {problem}: `podunit image verify --remove` removes what is damaged, then fetch or \
+         load the image again",
+        path.display()
+    )]
+    DamagedLayer {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// An image cannot be written elsewhere.
+    #[error("cannot write it: {}", reason(.0))]
+    Save(io::Error),
     /// An image that pods are running cannot be removed.
     #[error("the image {reference} is in use by {}: stop the pod first", users.join(", "))]
     InUse {

@@ -1,12 +1,13 @@
 //! An OCI image layout: which images a directory holds, and their checked blobs.
 
-use super::Reference;
 use super::error::{BlobProblem, ImageError};
 use super::manifest::{self, Blob, DOCUMENT_MAX, Documents, Entry, Image, Kind};
 use super::stream::Hashing;
+use super::{Digest, Reference};
 use crate::sys::tree::Tree;
 use oci_spec::image::{Descriptor, OciLayout};
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Seek};
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 pub const LAYOUT_FILE: &str = "oci-layout";
 /// The list of images.
 pub const INDEX_FILE: &str = "index.json";
+
 /// A layout in a directory.
 pub struct Layout {
     tree: Tree,
@@ -177,6 +179,15 @@ impl Documents for Layout {
             problem,
         }
     }
+}
+
+/// The descriptor of a blob of the type `application/vnd.oci.image.KIND`.
+pub fn descriptor(kind: &str, digest: Digest, size: u64) -> Value {
+    json!({
+        "mediaType": format!("application/vnd.oci.image.{kind}"),
+        "digest": digest.to_string(),
+        "size": size,
+    })
 }
 
 /// The name that a layout gives an image. containerd's and BuildKit's comes first: beside it, the standard one

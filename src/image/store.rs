@@ -5,6 +5,8 @@
 //! blobs/sha256/HEX         manifests and configurations
 //! layers/HEX/tree          a layer, unpacked, by the digest of its uncompressed archive
 //! layers/HEX/size          the bytes of its files, in decimal
+//! layers/HEX/record        what its archive has beside them ([`super::record`])
+//! layers/HEX/replaced/N    contents that its archive has and a later member of it hides
 //! partial/HEX              a blob that is being downloaded, by its digest; kept for the next attempt
 //! kept/NAME                layers and blobs to keep although no reference leads to them (yet)
 //! tmp/                     work in progress, and what is being removed
@@ -20,9 +22,13 @@
 
 mod durable;
 mod entry;
+mod save;
 mod sweep;
+mod verify;
 mod work;
 
+pub use save::{Archive, Directory, Format};
+pub use verify::Verified;
 pub use work::{NewImage, Partial, Work};
 
 use super::config::{self, Configuration};
@@ -141,8 +147,19 @@ impl Store {
         self.named(&wanted)?;
         let lock = self.lock()?;
         let entries = self.named(&wanted)?;
+        self.refuse_used(&entries)?;
+        self.forget(&entries)?;
+        drop(lock);
+        self.sweep()?;
+        let mut removed: Vec<String> = entries.into_iter().map(|entry| entry.reference).collect();
+        removed.dedup();
+        Ok(removed)
+    }
+
+    /// Refuses images that running members hold.
+    fn refuse_used(&self, entries: &[Entry]) -> Result<(), ImageError> {
         let used = self.used()?;
-        for entry in &entries {
+        for entry in entries {
             if let Some(users) = used.get(&entry.manifest) {
                 return Err(ImageError::InUse {
                     reference: entry.reference.clone(),
@@ -150,12 +167,7 @@ impl Store {
                 });
             }
         }
-        self.forget(&entries)?;
-        drop(lock);
-        self.sweep()?;
-        let mut removed: Vec<String> = entries.into_iter().map(|entry| entry.reference).collect();
-        removed.dedup();
-        Ok(removed)
+        Ok(())
     }
 
     /// The images that some references mean, each once, by reference.

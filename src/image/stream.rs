@@ -4,7 +4,7 @@
 use super::Digest;
 use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::rc::Rc;
 
 /// Most bytes of headers before one member of a tar archive: GNU long names and PAX records.
@@ -25,6 +25,11 @@ impl<R: Read> Hashing<R> {
             hash: Sha256::new(),
             length: 0,
         }
+    }
+
+    /// The reader below.
+    pub fn get_ref(&self) -> &R {
+        &self.inner
     }
 
     /// How many bytes were read.
@@ -65,14 +70,14 @@ pub enum CopyError {
 ///
 /// # Errors
 /// Says which side failed.
-pub fn copy(mut from: impl Read, mut to: impl Write) -> Result<u64, CopyError> {
+pub fn copy(mut from: impl Read, mut to: impl FnMut(&[u8]) -> io::Result<()>) -> Result<u64, CopyError> {
     let mut buffer = vec![0; 1 << 17];
     let mut total = 0;
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(total),
             Ok(length) => {
-                to.write_all(&buffer[..length]).map_err(CopyError::Write)?;
+                to(&buffer[..length]).map_err(CopyError::Write)?;
                 total += length as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

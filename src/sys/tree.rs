@@ -10,8 +10,10 @@
 //!
 //! What changes a directory takes a *name*, a single component, and never follows a link there.
 
+mod differ;
 mod remove;
 
+pub use differ::{Difference, differences};
 pub use remove::remove;
 
 use rustix::fs::{
@@ -91,7 +93,20 @@ impl Tree {
     /// # Errors
     /// Those of openat2(2); `InvalidInput` for what is not a regular file.
     pub fn open_file(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        let found = resolve(self, path.as_ref(), OFlags::PATH | OFlags::CLOEXEC, IN_ROOT)?;
+        self.open_regular(path.as_ref(), IN_ROOT)
+    }
+
+    /// Opens a regular file inside the tree for reading, by a path on which no link is; anything else is refused as
+    /// by [`Self::open_file`].
+    ///
+    /// # Errors
+    /// `ELOOP` for a path with a link; those of [`Self::open_file`].
+    pub fn open_file_without_links(&self, path: &Path) -> io::Result<File> {
+        self.open_regular(path, BENEATH | ResolveFlags::NO_SYMLINKS)
+    }
+
+    fn open_regular(&self, path: &Path, how: ResolveFlags) -> io::Result<File> {
+        let found = resolve(self, path, OFlags::PATH | OFlags::CLOEXEC, how)?;
         if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::RegularFile {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
@@ -131,6 +146,29 @@ impl Tree {
         Ok(Self {
             directory: resolve(self, path, DIRECTORY, BENEATH)?,
         })
+    }
+
+    /// Opens a directory inside the tree by a path on which no link is.
+    ///
+    /// # Errors
+    /// `ELOOP` for a path with a link; those of openat2(2).
+    pub fn directory_without_links(&self, path: &Path) -> io::Result<Self> {
+        let how = BENEATH | ResolveFlags::NO_SYMLINKS;
+        Ok(Self {
+            directory: resolve(self, path, DIRECTORY, how)?,
+        })
+    }
+
+    /// The path of this directory in the tree `above`, without links.
+    ///
+    /// # Errors
+    /// `NotFound` if it is not in there; those of readlink(2).
+    pub fn path_in(&self, above: &Self) -> io::Result<PathBuf> {
+        let path = |tree: &Self| std::fs::read_link(format!("/proc/self/fd/{}", tree.directory.as_raw_fd()));
+        match path(self)?.strip_prefix(path(above)?) {
+            Ok(path) => Ok(path.to_owned()),
+            Err(_) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Sets the time of the last change of this directory: seconds since 1970 and nanoseconds.
@@ -220,12 +258,12 @@ impl Tree {
         )?))
     }
 
-    /// Calls the file `old` of this directory `new`, in place of what has that name.
+    /// Moves `name` to the directory `other` and calls it `new`, in place of what has that name.
     ///
     /// # Errors
     /// Those of rename(2).
-    pub fn rename(&self, old: &OsStr, new: &OsStr) -> io::Result<()> {
-        Ok(renameat(self, single(old)?, self, single(new)?)?)
+    pub fn move_to(&self, name: &OsStr, other: &Self, new: &OsStr) -> io::Result<()> {
+        Ok(renameat(self, single(name)?, other, single(new)?)?)
     }
 
     /// Makes the symbolic link `name`; `target` is taken as it is.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 impl Machine {
     /// `podunit image ARGUMENTS`, after `setup` in its mount namespace. The process is podunit's from the start.
-    fn podunit(&self, setup: &str, arguments: &[&str]) -> Command {
+    pub(super) fn podunit(&self, setup: &str, arguments: &[&str]) -> Command {
         let (lib, run) = (self.paths().under("/var/lib"), self.paths().under("/run"));
         fs::create_dir_all(&lib).unwrap();
         fs::create_dir_all(&run).unwrap();
@@ -29,7 +29,7 @@ impl Machine {
         command
     }
 
-    fn run(&self, setup: &str, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, setup: &str, arguments: &[&str]) -> Output {
         self.podunit(setup, arguments).output().unwrap()
     }
 }
@@ -45,7 +45,7 @@ fn large(name: &str) -> Vec<u8> {
         .archive()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -90,14 +90,7 @@ fn killed_at_any_point() {
         assert!(listed.status.success(), "{}", text(&listed.stderr));
         if text(&listed.stdout).contains("big") {
             // It looks whole, so it is whole.
-            for (at, layer) in machine.find("big").layers.iter().enumerate() {
-                for file in 0..100 {
-                    assert_eq!(
-                        fs::read(layer.join(format!("d{at}/f{file}"))).unwrap(),
-                        vec![at as u8; 3000]
-                    );
-                }
-            }
+            machine.is_whole();
             let removed = machine.run("true", &["rm", "big"]);
             assert!(removed.status.success(), "{}", text(&removed.stderr));
         }

@@ -288,9 +288,7 @@ impl Work<'_> {
 
     fn unpack(&self, archive: impl Read) -> Result<New, Broken> {
         let folder = Scratch(self.folder()?);
-        let path = folder.0.join("tree");
-        fs::create_dir(&path).map_err(failed("make", &path))?;
-        let tree = Tree::open(&path).map_err(failed("open", &path))?;
+        let tree = Tree::open(&folder.0).map_err(failed("open", &folder.0))?;
         let layer = unpack(archive, &tree).map_err(|problem| match problem {
             // A full disk is no fault of the layer.
             LayerError::Write { error, .. } if is_of_the_store(&error) => {
@@ -317,7 +315,7 @@ impl Work<'_> {
     }
 
     /// A name in this work's folder that nothing has yet.
-    fn new_path(&self) -> PathBuf {
+    pub(super) fn new_path(&self) -> PathBuf {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         self.folder.join(count.to_string())
     }

@@ -26,6 +26,18 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 impl Tree {
+    /// Removes the directory `name` if nothing is in it. Returns whether it is gone.
+    ///
+    /// # Errors
+    /// Those of rmdir(2).
+    pub fn remove_empty(&self, name: &OsStr) -> io::Result<bool> {
+        match unlinkat(self, single(name)?, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Removes `name` and, if it is a directory, everything in it. Follows no link, enters no other file system,
     /// and nothing there is no error.
     ///
