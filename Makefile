@@ -36,7 +36,7 @@ install:
 	install -Dm755 -t $(libexec) $(built)/podunit-supervise $(built)/podunit-pause
 	install -d $(systemd)/system-generators
 	ln -sfn ../../../bin/podunit $(systemd)/system-generators/podunit-generator
-	install -Dm644 -t $(systemd)/system units/*.slice
+	install -Dm644 -t $(systemd)/system units/*.slice units/*.service units/*.timer
 	install -Dm644 packaging/dbus/org.podunit.conf $(share)/dbus-1/system.d/org.podunit.conf
 	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
 	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf

@@ -12,6 +12,8 @@ mod crash;
 mod formats;
 #[path = "image/hostile.rs"]
 mod hostile;
+#[path = "image/housekeeping.rs"]
+mod housekeeping;
 #[path = "image/save.rs"]
 mod save;
 #[path = "common/skip.rs"]
@@ -22,7 +24,7 @@ mod verify;
 mod work;
 
 use archives::{Image, Layer, gzip};
-use podunit::image::{ImageError, Store};
+use podunit::image::{ImageError, Needs, Store};
 use podunit::model::{Paths, PodName, UnpackedImage};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -396,7 +398,7 @@ fn images_are_found_by_name_and_digest() {
     }
     assert!(missing("nginx:1").contains("nginx:1"));
     assert!(missing(&format!("httpd@sha256:{digest}")).contains("httpd"));
-    let listed = machine.store().list().unwrap();
+    let listed = machine.store().list(&Needs::default()).unwrap();
     assert_eq!(
         (listed[0].size, listed[0].created.as_deref()),
         (5, Some("2024-05-01T12:00:00Z"))
@@ -431,7 +433,11 @@ fn layers_are_shared_and_go_with_the_last_image() {
     fs::write(member.image(), format!("{}\ntwo\n", two.digest)).unwrap();
     let refused = machine
         .store()
-        .remove(&["one".to_owned(), "two".to_owned()])
+        .remove(
+            &["one".parse().unwrap(), "two".parse().unwrap()],
+            &Needs::default(),
+            false,
+        )
         .unwrap_err();
     assert!(refused.to_string().contains("p/m"), "{refused}");
     machine.find("one");
@@ -441,13 +447,24 @@ fn layers_are_shared_and_go_with_the_last_image() {
     fs::remove_file(member.image()).unwrap();
 
     assert_eq!(
-        machine.store().remove(&["two".to_owned()]).unwrap(),
+        machine
+            .store()
+            .remove(&["two".parse().unwrap()], &Needs::default(), false)
+            .unwrap(),
         ["docker.io/library/two:latest"]
     );
     assert!(!two.layers[1].exists());
     assert_eq!(machine.listing(), after_one);
-    assert!(machine.store().remove(&["two".to_owned()]).is_err());
-    machine.store().remove(&["one".to_owned()]).unwrap();
+    assert!(
+        machine
+            .store()
+            .remove(&["two".parse().unwrap()], &Needs::default(), false)
+            .is_err()
+    );
+    machine
+        .store()
+        .remove(&["one".parse().unwrap()], &Needs::default(), false)
+        .unwrap();
     let left = fs::read_dir(machine.paths().image_store().join("layers"))
         .unwrap()
         .count();

@@ -2,13 +2,14 @@
 
 mod list;
 mod load;
+mod needs;
+mod remove;
 mod save;
 mod verify;
 
-use super::output::{self, Format};
+use super::output::Format;
 use crate::image::Store;
 use crate::model::Paths;
-use anyhow::Context;
 use std::process::ExitCode;
 
 /// Load, list and remove the images of this machine.
@@ -95,17 +96,48 @@ no sense.")]
 Exit status: 0 if all are whole, 1 if one is damaged or could not be verified,
 2 if the command line makes no sense.")]
     Verify(verify::Verify),
-    /// Remove images that no running pod uses.
+    /// Show all that is known of images, as JSON.
+    ///
+    /// What `ls` shows, and the manifest and the configuration as they came, where each layer is unpacked, and the
+    /// image's other names.
+    #[command(after_help = "Example:
+  podunit image inspect nginx
+
+Exit status: 0 if they are there, 1 if one is not, 2 if the command line makes
+no sense.")]
+    Inspect(list::Inspect),
+    /// Give an image further names.
+    ///
+    /// An image that has one of the names already loses it; members that run that one keep it until they are restarted.
+    #[command(after_help = "Examples:
+  podunit image tag nginx localhost/web:stable
+  podunit image tag nginx@sha256:… nginx:previous
+
+Exit status: 0 if it has all of the names, 1 if it has none of them more than
+before, 2 if the command line makes no sense.")]
+    Tag(remove::Tag),
+    /// Remove images that nobody needs.
+    ///
+    /// Refuses those that a running pod uses, or that the definition of a pod names, unless --force is given.
     #[command(after_help = "Example:
   podunit image rm docker.io/library/nginx:1.27
 
 Exit status: 0 if all were removed, 1 if none was, because one is not there or
 in use, 2 if the command line makes no sense.")]
-    Rm {
-        /// Names of images as `podunit image ls` shows them, or short: `nginx` is docker.io/library/nginx:latest.
-        #[arg(required = true, value_name = "REF")]
-        references: Vec<String>,
-    },
+    Rm(remove::Rm),
+    /// Make room: remove what broken downloads have left, and images that nobody needs.
+    ///
+    /// Nobody needs an image that no pod runs and no definition of a pod names. podunit-image-prune.timer does this
+    /// every week for what came here more than a week ago; it is off until `systemctl enable --now
+    /// podunit-image-prune.timer`.
+    #[command(after_help = "Examples:
+  podunit image prune
+  podunit image prune --all --dry-run
+  podunit image prune --all --until 2weeks
+
+Exit status: 0 if what nobody needs was removed (perhaps nothing), 1 if not, 2 if
+the command line makes no sense.")]
+    Prune(remove::Prune),
 }
 
 /// Runs the command.
@@ -122,14 +154,13 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     match command {
         Command::Load(load) => load.run(&store)?,
         Command::Import(import) => import.run(&store)?,
-        Command::Ls { format } => list::run(&store, *format)?,
+        Command::Ls { format } => list::run(&store, *format, paths)?,
         Command::Save(save) => save.run(&store)?,
         Command::Verify(verify) => return verify.run(&store),
-        Command::Rm { references } => {
-            for reference in store.remove(references).context("no image was removed")? {
-                output::line(format_args!("Removed {reference}"));
-            }
-        }
+        Command::Inspect(inspect) => inspect.run(&store, paths)?,
+        Command::Tag(tag) => tag.run(&store)?,
+        Command::Rm(rm) => rm.run(&store, paths)?,
+        Command::Prune(prune) => prune.run(&store, paths)?,
     }
     Ok(ExitCode::SUCCESS)
 }

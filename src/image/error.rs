@@ -94,12 +94,20 @@ pub enum ImageError {
     /// An image cannot be written elsewhere.
     #[error("cannot write it: {}", reason(.0))]
     Save(io::Error),
-    /// An image that pods are running cannot be removed.
-    #[error("the image {reference} is in use by {}: stop the pod first", users.join(", "))]
+    /// An image that members run.
+    #[error("the image {reference} is in use by {}: stop the pod first, or use --force, with which members keep what they run", users.join(", "))]
     InUse {
         /// The image.
         reference: String,
         /// Who uses it, as `POD/MEMBER`.
+        users: Vec<String>,
+    },
+    /// An image that definitions need.
+    #[error("the image {reference} is needed by {}, which would not start without it: remove the definition first, or use --force", users.join(", "))]
+    Needed {
+        /// The image.
+        reference: String,
+        /// Whose definitions, as `POD/MEMBER`.
         users: Vec<String>,
     },
 }

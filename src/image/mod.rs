@@ -32,4 +32,4 @@ pub use crate::model::{Digest, Reference};
 pub use change::Change;
 pub use error::ImageError;
 pub use load::Loaded;
-pub use store::{Listed, NewImage, Partial, Store, Verified, Work};
+pub use store::{Listed, Need, Needs, NewImage, Partial, Store, Verified, Work};

@@ -22,11 +22,18 @@
 
 mod durable;
 mod entry;
+mod list;
+mod needs;
+mod prune;
+mod remove;
 mod save;
 mod sweep;
 mod verify;
 mod work;
 
+pub use list::{Inspected, InspectedLayer, Listed};
+pub use needs::{Need, Needs};
+pub use prune::{Prune, Pruned};
 pub use save::{Archive, Directory, Format};
 pub use verify::Verified;
 pub use work::{NewImage, Partial, Work};
@@ -38,7 +45,6 @@ use crate::model::{Digest, Paths, Platform, Reference, UnpackedImage};
 use crate::sys::file;
 use entry::Entry;
 use oci_spec::image::ImageManifest;
-use serde::Serialize;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -49,21 +55,6 @@ use std::path::PathBuf;
 pub struct Store {
     paths: Paths,
     root: PathBuf,
-}
-
-/// One line of `podunit image ls`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listed {
-    /// The reference in full.
-    pub reference: String,
-    /// Digest of the manifest, `sha256:…`.
-    pub digest: String,
-    /// The platform, where the image was asked for with one that is not this machine's.
-    pub platform: Option<Platform>,
-    /// Bytes of the files of all layers.
-    pub size: u64,
-    /// When the image was made (RFC 3339), if it says so.
-    pub created: Option<String>,
 }
 
 pub(super) fn failed(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> ImageError {
@@ -116,79 +107,19 @@ impl Store {
         })
     }
 
-    /// All images, by reference.
-    ///
-    /// # Errors
-    /// A store that cannot be read.
-    pub fn list(&self) -> Result<Vec<Listed>, ImageError> {
-        let entries = self.entries()?.into_iter();
-        Ok(entries
-            .map(|entry| Listed {
-                created: self.config(entry.config).and_then(|config| config.created),
-                reference: entry.reference,
-                digest: entry.manifest.to_string(),
-                platform: entry.platform,
-                size: entry.size,
-            })
-            .collect())
-    }
-
-    /// Removes images, all or none, for whatever platform, and what only they needed. Returns their references in
-    /// full.
-    ///
-    /// # Errors
-    /// [`ImageError::NotFound`]; [`ImageError::InUse`]; a store that cannot be written.
-    pub fn remove(&self, references: &[String]) -> Result<Vec<String>, ImageError> {
-        let wanted = references
-            .iter()
-            .map(|text| text.parse::<Reference>())
-            .collect::<Result<Vec<_>, _>>()?;
-        // Asked first without the lock, which would have to make the store.
-        self.named(&wanted)?;
-        let lock = self.lock()?;
-        let entries = self.named(&wanted)?;
-        self.refuse_used(&entries)?;
-        self.forget(&entries)?;
-        drop(lock);
-        self.sweep()?;
-        let mut removed: Vec<String> = entries.into_iter().map(|entry| entry.reference).collect();
-        removed.dedup();
-        Ok(removed)
-    }
-
-    /// Refuses images that running members hold.
-    fn refuse_used(&self, entries: &[Entry]) -> Result<(), ImageError> {
-        let used = self.used()?;
-        for entry in entries {
-            if let Some(users) = used.get(&entry.manifest) {
-                return Err(ImageError::InUse {
-                    reference: entry.reference.clone(),
-                    users: users.clone(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The images that some references mean, each once, by reference.
-    fn named(&self, wanted: &[Reference]) -> Result<Vec<Entry>, ImageError> {
-        let entries = self.entries()?;
-        if let Some(missing) = wanted
-            .iter()
-            .find(|wanted| !entries.iter().any(|entry| entry.is_named(wanted)))
-        {
-            return Err(ImageError::not_found(missing, None));
-        }
-        let is_named = |entry: &Entry| wanted.iter().any(|wanted| entry.is_named(wanted));
-        Ok(entries.into_iter().filter(is_named).collect())
-    }
-
     fn blob_path(&self, digest: Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
     }
 
     fn layer_path(&self, diff_id: Digest) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
+    }
+
+    /// Bytes of the files of a layer.
+    fn layer_size(&self, diff_id: Digest) -> Result<u64, ImageError> {
+        let path = self.layer_path(diff_id).join("size");
+        let text = file::read_text(&path, 64).map_err(failed("read", &path))?;
+        Ok(text.trim().parse().unwrap_or(0))
     }
 
     fn tmp_path(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use super::archives::{Image, Layer, gzip, pack, sha256};
 use super::{Machine, is_root, skip, xattr};
-use podunit::image::Change;
+use podunit::image::{Change, Needs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -155,7 +155,10 @@ fn damaged_docker_archives_are_refused() {
     };
     let good = list("c.json", r#"["l.tar"]"#);
     machine.load(&archive(&config(&id), &good), None).unwrap();
-    machine.store().remove(&["x".to_owned()]).unwrap();
+    machine
+        .store()
+        .remove(&["x".parse().unwrap()], &Needs::default(), false)
+        .unwrap();
     let before = machine.listing();
     let other = "0".repeat(64);
     for (archive, expected) in [

@@ -2,7 +2,7 @@
 
 use super::archives::{Image, Layer};
 use super::{Machine, is_root};
-use podunit::image::Reference;
+use podunit::image::{Needs, Reference};
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -165,7 +165,7 @@ fn damage_is_found_and_removed() {
             store.remove_damaged(&verified).unwrap(),
             ["docker.io/library/a:latest"]
         );
-        assert!(store.list().unwrap().is_empty());
+        assert!(store.list(&Needs::default()).unwrap().is_empty());
         let left = fs::read_dir(machine.paths().image_store().join("layers"))
             .unwrap()
             .count();
@@ -202,7 +202,7 @@ fn damaged_documents_are_found() {
             let name = paths[at].file_name().unwrap().to_str().unwrap();
             assert!(verified[0].damages[0].contains(name), "{verified:?}");
             machine.store().remove_damaged(&verified).unwrap();
-            assert!(machine.store().list().unwrap().is_empty());
+            assert!(machine.store().list(&Needs::default()).unwrap().is_empty());
         }
     }
 }
@@ -235,11 +235,11 @@ fn an_image_that_shares_the_damage_goes_too_and_one_in_use_stays() {
     fs::write(member.image(), format!("{}\ntwo\n", two.digest)).unwrap();
     let refused = store.remove_damaged(&verified).unwrap_err().to_string();
     assert!(refused.contains("p/m"), "{refused}");
-    assert_eq!(store.list().unwrap().len(), 3);
+    assert_eq!(store.list(&Needs::default()).unwrap().len(), 3);
     fs::remove_file(member.image()).unwrap();
     assert_eq!(store.remove_damaged(&verified).unwrap().len(), 2);
     machine.is_whole();
-    assert_eq!(store.list().unwrap().len(), 1);
+    assert_eq!(store.list(&Needs::default()).unwrap().len(), 1);
     // What is loaded again is whole again.
     machine.load(&image("one").archive(), None).unwrap();
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use super::archives::{Image, Layer, sha256};
 use super::{Machine, is_root};
-use podunit::image::{Digest, NewImage, Store};
+use podunit::image::{Digest, Needs, NewImage, Store};
 use podunit::model::{Platform, Reference, reference_key};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -93,7 +93,9 @@ fn nothing_is_swept_while_somebody_works() {
     machine.load(&other.archive(), None).unwrap();
     let found = machine.find("other").layers[0].clone();
     machine.load(b"rubbish", None).unwrap_err();
-    store.remove(&["other".to_owned()]).unwrap();
+    store
+        .remove(&["other".parse().unwrap()], &Needs::default(), false)
+        .unwrap();
     assert!(store.find("other", None).is_err());
     assert!(work.has_layer(diff_id) && found.is_dir());
 
@@ -115,7 +117,7 @@ fn nothing_is_swept_while_somebody_works() {
     for (second, at) in [(&missing, 1), (&config, 1)] {
         work.commit(&[image(config.as_bytes(), 0), image(second.as_bytes(), at)])
             .unwrap_err();
-        assert!(store.list().unwrap().is_empty());
+        assert!(store.list(&Needs::default()).unwrap().is_empty());
     }
     work.commit(&[image(config.as_bytes(), 0)]).unwrap();
     drop(work);
@@ -124,8 +126,14 @@ fn nothing_is_swept_while_somebody_works() {
     assert_eq!(store.find("new", platform.as_ref()).unwrap().layers.len(), 1);
     let file = machine.paths().image_store().join("refs");
     assert!(file.join(reference_key(&reference, platform.as_ref())).exists());
-    assert_eq!(store.list().unwrap()[0].platform, platform);
-    assert_eq!(store.remove(&["new".to_owned()]).unwrap().len(), 1);
+    assert_eq!(store.list(&Needs::default()).unwrap()[0].platform, platform);
+    assert_eq!(
+        store
+            .remove(&["new".parse().unwrap()], &Needs::default(), false)
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Entry {
                 .is_ok_and(|known| known.same_repository(wanted))
     }
 
-    fn key(&self) -> Option<String> {
+    pub(super) fn key(&self) -> Option<String> {
         let reference = self.reference.parse().ok()?;
         Some(reference_key(&reference, self.platform.as_ref()))
     }

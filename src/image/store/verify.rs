@@ -3,7 +3,7 @@
 //! The archive of each layer is made again from the unpacked layer, and its digest taken; what its headers say (owners,
 //! permissions, links) is compared by unpacking it once more without contents.
 
-use super::{Entry, Store, Work, failed};
+use super::{Entry, Needs, Store, Work, failed};
 use crate::image::error::{ImageError, printable};
 use crate::image::layer_archive::LayerArchive;
 use crate::image::stream::digest_of;
@@ -112,7 +112,9 @@ impl Store {
         let work = self.work()?;
         let lock = self.lock()?;
         let entries: Vec<Entry> = self.entries()?.into_iter().filter(is_affected).collect();
-        self.refuse_used(&entries)?;
+        let needs = Needs::default();
+        let users = self.users(&needs)?;
+        entries.iter().try_for_each(|entry| users.refuse(entry))?;
         self.forget(&entries)?;
         for layer in layers {
             let path = self.layer_path(layer);

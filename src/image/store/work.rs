@@ -141,7 +141,7 @@ impl Work<'_> {
             }
             new.show(store)?;
         }
-        self.layer_size(diff_id)
+        self.store.layer_size(diff_id)
     }
 
     /// Unpacks a layer that has no digest yet. `place` is what to call the archive in messages.
@@ -183,7 +183,7 @@ impl Work<'_> {
             }
             let mut size: u64 = 0;
             for diff_id in parsed.diff_ids {
-                size = size.saturating_add(self.layer_size(diff_id)?);
+                size = size.saturating_add(self.store.layer_size(diff_id)?);
             }
             let digests = (manifest, config, image.index);
             let (key, json) = Entry::new(image.reference, image.platform, digests, size).file()?;
@@ -306,12 +306,6 @@ impl Work<'_> {
         // Goes when `tmp` is emptied, which nobody does while somebody works.
         let path = self.store.tmp_path().join(format!("{}.lock", diff_id.hex()));
         file::lock(&path).map_err(failed("lock", path))
-    }
-
-    fn layer_size(&self, diff_id: Digest) -> Result<u64, ImageError> {
-        let path = self.store.layer_path(diff_id).join("size");
-        let text = file::read_text(&path, 64).map_err(failed("read", &path))?;
-        Ok(text.trim().parse().unwrap_or(0))
     }
 
     /// A name in this work's folder that nothing has yet.

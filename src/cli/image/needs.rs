@@ -1,0 +1,56 @@
+//! What the definitions that are loaded need of the store.
+
+use super::super::{member, target};
+use crate::compiled::{self, CompiledError};
+use crate::image::{Need, Needs};
+use crate::model::{ImageSource, Paths, Pod};
+use crate::unitfile::specifier;
+use anyhow::Context;
+
+/// Reads every pod: as systemd has it, and as it runs, since a member that is started again takes its image from
+/// there.
+///
+/// # Errors
+/// A pod that cannot be read: what it needs is not known.
+pub(super) fn needs(paths: &Paths) -> anyhow::Result<Needs> {
+    let mut needs = Needs::default();
+    for name in target::pods(paths) {
+        let loaded = match compiled::find(paths, &name) {
+            Err(CompiledError::Missing { .. }) => None,
+            other => Some(other.context("what this pod needs is not known")?.0),
+        };
+        let running = compiled::running(paths, &name).context("what this pod needs is not known")?;
+        if let Some(loaded) = &loaded {
+            add(loaded, paths, &mut needs)?;
+        }
+        if loaded.as_ref() != Some(&running) {
+            add(&running, paths, &mut needs)?;
+        }
+    }
+    Ok(needs)
+}
+
+fn add(pod: &Pod, paths: &Paths, needs: &mut Needs) -> anyhow::Result<()> {
+    for container in &pod.members {
+        let ImageSource::Image(request) = &container.image else {
+            continue;
+        };
+        let user = format!("{}/{}", pod.name, container.name);
+        let specifiers = member::find(paths, pod, &container.name)?.specifiers();
+        let text = specifier::expand(&request.reference, &|c| specifiers.value(c));
+        let text = text.with_context(|| format!("{user}: Image={}", request.reference))?;
+        let Ok(reference) = text.parse() else {
+            // No image has such a name, so this needs none.
+            continue;
+        };
+        let need = Need {
+            user,
+            reference,
+            platform: request.platform.clone(),
+        };
+        if !needs.0.contains(&need) {
+            needs.0.push(need);
+        }
+    }
+    Ok(())
+}
