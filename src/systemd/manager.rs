@@ -66,16 +66,18 @@ pub fn unit_path(unit: &str) -> String {
 
 /// Match rules for a client that follows `units` and nothing else: their property changes, the end of a
 /// `daemon-reload`, and another systemd (after `daemon-reexec`) taking over the name.
+///
+/// They name no sender, so that others can send such signals too: look at who sent what. With a sender, dbus-daemon
+/// asks for each signal and each rule on the bus, before it looks at the path, who owns that name; and it has the rules
+/// of every running pod.
 pub fn match_rules(units: &[String]) -> Vec<String> {
     let mut rules = vec![
-        format!("type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{NAME}'"),
-        format!("type='signal',sender='{NAME}',path='{PATH}',interface='{INTERFACE}',member='Reloading'"),
+        format!("type='signal',interface='{BUS}',member='NameOwnerChanged',arg0='{NAME}'"),
+        format!("type='signal',path='{PATH}',interface='{INTERFACE}',member='Reloading'"),
     ];
     rules.extend(units.iter().map(|unit| {
         let path = unit_path(unit);
-        format!(
-            "type='signal',sender='{NAME}',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'"
-        )
+        format!("type='signal',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'")
     }));
     rules
 }
