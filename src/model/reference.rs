@@ -8,6 +8,9 @@ use std::str::FromStr;
 /// Longest registry and repository together, in bytes.
 const NAME_MAX: usize = 255;
 
+/// The registry of names without one.
+pub const DOCKER: &str = "docker.io";
+
 /// The name of an image: registry, repository, tag or digest. Displayed in full.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
@@ -61,6 +64,22 @@ impl Reference {
         self.digest
     }
 
+    /// Reads a reference as [`FromStr`] does, except that one without a registry is looked for under `short_names`
+    /// (`quay.io/acme`, say).
+    ///
+    /// # Errors
+    /// Those of [`FromStr`].
+    pub fn complete(text: &str, short_names: &str) -> Result<Self, ReferenceError> {
+        let has_registry = text
+            .split_once('/')
+            .is_some_and(|(host, _)| looks_like_a_host(host));
+        let reference: Self = text.parse()?;
+        match has_registry || short_names == DOCKER {
+            true => Ok(reference),
+            false => format!("{short_names}/{text}").parse(),
+        }
+    }
+
     /// Whether both are of the same registry and repository.
     pub fn same_repository(&self, other: &Self) -> bool {
         self.registry == other.registry && self.repository == other.repository
@@ -99,10 +118,10 @@ impl FromStr for Reference {
         }
         let (registry, repository) = match name.split_once('/') {
             Some((host, path)) if looks_like_a_host(host) => (host, path),
-            _ => ("docker.io", name),
+            _ => (DOCKER, name),
         };
         let registry = if registry == "index.docker.io" {
-            "docker.io"
+            DOCKER
         } else {
             registry
         };
@@ -113,7 +132,7 @@ impl FromStr for Reference {
             return Err(ReferenceError::Repository(text.to_owned()));
         }
         let repository = match registry {
-            "docker.io" if !repository.contains('/') => format!("library/{repository}"),
+            DOCKER if !repository.contains('/') => format!("library/{repository}"),
             _ => repository.to_owned(),
         };
         if registry.len() + repository.len() >= NAME_MAX {

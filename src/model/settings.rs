@@ -1,5 +1,9 @@
 //! The host's settings, `podunit.conf`.
 
+mod registry;
+
+pub use registry::{ImageSettings, RegistrySettings};
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -12,6 +16,8 @@ pub struct Settings {
     pub bridge: String,
     /// `[Network] subnet=`: addresses of the default bridge; the first is the bridge's own.
     pub subnet: (Ipv4Addr, u8),
+    /// `[Image]` and `[Registry HOST]`: where images come from.
+    pub image: ImageSettings,
 }
 
 impl Default for Settings {
@@ -20,6 +26,7 @@ impl Default for Settings {
             runtime: PathBuf::from("crun"),
             bridge: "podunit0".to_owned(),
             subnet: (Ipv4Addr::new(10, 90, 0, 0), 16),
+            image: ImageSettings::default(),
         }
     }
 }
@@ -45,11 +52,19 @@ pub enum SettingsError {
         /// Key.
         key: String,
     },
+    /// A section of a registry that names none.
+    #[error(
+        "podunit.conf: [{section}]: write the host of a registry with an optional port, such as [Registry docker.io]"
+    )]
+    Section {
+        /// Section.
+        section: String,
+    },
     /// The value does not fit the key.
     #[error("podunit.conf: [{section}] {key}={value}: {expected}")]
     Value {
         /// Section.
-        section: &'static str,
+        section: String,
         /// Key.
         key: &'static str,
         /// Value as written.
@@ -73,16 +88,31 @@ impl Settings {
         let mut settings = Self::default();
         for (section, properties) in ini.iter() {
             for (key, value) in properties.iter() {
-                match (section.unwrap_or_default(), key) {
-                    ("Engine", "runtime") => settings.runtime = runtime(value)?,
-                    ("Network", "interface") => settings.bridge = interface(value)?,
-                    ("Network", "subnet") => settings.subnet = subnet(value)?,
-                    (section, key) => {
-                        return Err(SettingsError::Unknown {
-                            section: section.to_owned(),
-                            key: key.to_owned(),
-                        });
+                let section = section.unwrap_or_default();
+                let known = match (section, key) {
+                    ("Engine", "runtime") => {
+                        settings.runtime = runtime(value)?;
+                        true
                     }
+                    ("Network", "interface") => {
+                        settings.bridge = interface(value)?;
+                        true
+                    }
+                    ("Network", "subnet") => {
+                        settings.subnet = subnet(value)?;
+                        true
+                    }
+                    ("Image", key) => settings.image.set(key, value)?,
+                    (section, key) => match section.strip_prefix("Registry ") {
+                        Some(host) => settings.image.set_registry(host.trim(), key, value)?,
+                        None => false,
+                    },
+                };
+                if !known {
+                    return Err(SettingsError::Unknown {
+                        section: section.to_owned(),
+                        key: key.to_owned(),
+                    });
                 }
             }
         }
@@ -93,7 +123,7 @@ impl Settings {
 fn runtime(value: &str) -> Result<PathBuf, SettingsError> {
     if value.is_empty() || (value.contains('/') && !value.starts_with('/')) {
         return Err(SettingsError::Value {
-            section: "Engine",
+            section: "Engine".to_owned(),
             key: "runtime",
             value: value.to_owned(),
             expected: "write the name of a program or an absolute path",
@@ -110,7 +140,7 @@ fn interface(value: &str) -> Result<String, SettingsError> {
         && !value.starts_with('.');
     if !fits {
         return Err(SettingsError::Value {
-            section: "Network",
+            section: "Network".to_owned(),
             key: "interface",
             value: value.to_owned(),
             expected: "the name of an interface has 1 to 15 letters, digits, `-`, `_` or `.`",
@@ -121,7 +151,7 @@ fn interface(value: &str) -> Result<String, SettingsError> {
 
 fn subnet(value: &str) -> Result<(Ipv4Addr, u8), SettingsError> {
     let error = || SettingsError::Value {
-        section: "Network",
+        section: "Network".to_owned(),
         key: "subnet",
         value: value.to_owned(),
         expected: "write a network such as 10.90.0.0/16, with a prefix from 8 to 29 and no host bits",
@@ -148,7 +178,43 @@ mod tests {
             Settings::parse("[Engine]\nruntime=/usr/bin/runc\n[Network]\nsubnet=10.1.0.0/24\n").unwrap();
         assert_eq!(read.runtime, PathBuf::from("/usr/bin/runc"));
         assert_eq!(read.subnet, (Ipv4Addr::new(10, 1, 0, 0), 24));
+        let read = Settings::parse(
+            "[Image]\nshort-names=quay.io/acme\ntimeout=5\n\
+             [Registry docker.io]\nmirror=a:5000 b.example/hub\nmirror=c.example\nlocation=d.example/e\n\
+             [Registry a:5000]\ninsecure=yes\n",
+        )
+        .unwrap()
+        .image;
+        assert_eq!(read.timeout, std::time::Duration::from_secs(5));
+        assert_eq!(
+            read.registries["docker.io"].mirrors,
+            ["a:5000", "b.example/hub", "c.example"]
+        );
+        assert_eq!(
+            read.registries["docker.io"].location.as_deref(),
+            Some("d.example/e")
+        );
+        assert!(read.registries["a:5000"].insecure);
+        for (text, full) in [
+            ("nginx", "quay.io/acme/nginx:latest"),
+            ("a/b:1", "quay.io/acme/a/b:1"),
+            ("docker.io/nginx", "docker.io/library/nginx:latest"),
+            ("localhost/x", "localhost/x:latest"),
+        ] {
+            assert_eq!(read.complete(text).unwrap().to_string(), full);
+            assert!(read.complete("../x").is_err());
+        }
         for bad in [
+            "[Image]\nshort-names=\n",
+            "[Image]\nshort-names=https://quay.io\n",
+            "[Image]\nshort-names=quay\n",
+            "[Image]\ntimeout=0\n",
+            "[Image]\ncolour=red\n",
+            "[Registry]\ninsecure=yes\n",
+            "[Registry a/b]\ninsecure=yes\n",
+            "[Registry docker.io]\ninsecure=perhaps\n",
+            "[Registry docker.io]\nmirror=a:5000/../b\n",
+            "[Registry docker.io]\nmirror=a.b/c:1@x\n",
             "[Engine]\nrumtime=crun\n",
             "[Engine]\nruntime=bin/crun\n",
             "[Network]\nsubnet=10.1.0.1/24\n",
