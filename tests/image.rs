@@ -372,7 +372,7 @@ fn images_are_found_by_name_and_digest() {
     }
     let machine = Machine::new();
     let missing = |name: &str| machine.store().find(name, None).unwrap_err().to_string();
-    assert!(missing("nginx").contains("podunit image load FILE --name docker.io/library/nginx:latest"));
+    assert!(missing("nginx").contains("podunit image pull docker.io/library/nginx:latest"));
     assert!(missing("../x").contains("../x"));
     assert!(!machine.paths().image_store().exists());
 

@@ -3,6 +3,8 @@
 mod list;
 mod load;
 mod needs;
+mod progress;
+mod pull;
 mod remove;
 mod save;
 mod verify;
@@ -12,13 +14,13 @@ use crate::image::Store;
 use crate::model::Paths;
 use std::process::ExitCode;
 
-/// Load, list and remove the images of this machine.
+/// Pull, load, list and remove the images of this machine.
 ///
-/// Images are unpacked once and shared by all pods. Nothing is fetched from a registry: a pod whose image is not
-/// here fails to start and says so.
+/// Images are unpacked once and shared by all pods.
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
 Examples:
+  podunit image pull docker.io/library/nginx
   podunit image load nginx.tar --name docker.io/library/nginx
   podunit image ls
   podunit image rm docker.io/library/nginx
@@ -26,6 +28,22 @@ Examples:
 Exit status: 0 if what was asked was done, 1 if it could not be done, 2 if the
 command line makes no sense.")]
 pub enum Command {
+    /// Fetch images from their registries.
+    ///
+    /// Credentials are those that `podman login` and `docker login` write, mirrors and the registry of short names
+    /// are set in podunit.conf(5), proxies by HTTPS_PROXY and NO_PROXY. Layers that are here already are not fetched.
+    /// A pull that fails or is interrupted changes nothing, and the next takes up what it has left. Members that run
+    /// an image keep it until they are restarted.
+    #[command(after_help = "Examples:
+  podunit image pull nginx
+  podunit image pull --policy=missing quay.io/acme/app:1.2
+  podunit image pull --arch=arm --variant=v7 docker.io/library/busybox
+  podunit image pull --authfile=/root/auth.json registry.example.com:5000/app
+
+Exit status: 0 if all images are here now, and as the policy wants them; 1 if
+not, or if it could not be seen whether a registry has a newer one; 2 if the
+command line makes no sense.")]
+    Pull(pull::Pull),
     /// Load images from an archive or an OCI image layout.
     ///
     /// Reads what `podman save` and `docker save` write, old and new, what `skopeo copy` writes to `oci-archive:`,
@@ -152,6 +170,7 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     }
     let store = Store::new(paths);
     match command {
+        Command::Pull(pull) => return pull.run(&store, paths),
         Command::Load(load) => load.run(&store)?,
         Command::Import(import) => import.run(&store)?,
         Command::Ls { format } => list::run(&store, *format, paths)?,

@@ -1,13 +1,12 @@
 //! `podunit infra`: what `pod-X-infra.service` runs.
 
-use super::{FAILURE, output};
+use super::{FAILURE, output, settings};
 use crate::infra::{self, Connecting, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
 use crate::network::{self, Reservation};
 use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
-use std::io;
 use std::process::ExitCode;
 
 /// Steps of a pod's infra unit.
@@ -42,7 +41,7 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
 }
 
 fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
-    let settings = settings(paths)?;
+    let settings = settings::read(paths)?;
     let mut timeline = Timeline::default();
     timeline.begin(Phase::Prepare);
     // What an earlier life left when not even its ExecStopPost= could run.
@@ -126,19 +125,4 @@ fn clean(
         .collect();
     anyhow::ensure!(problems.is_empty(), "{}", problems.join("; "));
     Ok(())
-}
-
-/// The host's settings, `podunit.conf`; the defaults if there is none.
-///
-/// # Errors
-/// It cannot be read, or says what cannot be.
-pub(super) fn settings(paths: &Paths) -> anyhow::Result<Settings> {
-    for file in paths.settings_files() {
-        match std::fs::read_to_string(&file) {
-            Ok(text) => return Settings::parse(&text).with_context(|| file.display().to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("{}: cannot read it", file.display())),
-        }
-    }
-    Ok(Settings::default())
 }

@@ -131,7 +131,7 @@ pub(super) fn find<'a>(paths: &'a Paths, pod: &'a Pod, name: &MemberName) -> any
 /// # Errors
 /// The settings cannot be read, or name a runtime that cannot be used.
 pub(super) fn runtime(paths: &Paths) -> anyhow::Result<Runtime> {
-    let settings = super::infra::settings(paths)?;
+    let settings = super::settings::read(paths)?;
     Ok(Runtime::new(&settings.runtime, &paths.runtime_state())?)
 }
 

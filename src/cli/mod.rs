@@ -14,6 +14,7 @@ pub mod output;
 pub mod pages;
 pub mod ps;
 pub mod reload;
+pub mod settings;
 pub mod status;
 pub mod target;
 pub mod view;

@@ -13,8 +13,8 @@ pub enum ImageError {
     Reference(#[from] ReferenceError),
     /// No such image in the store.
     #[error(
-        "there is no image {reference}{} on this machine: load it with `podunit image load FILE --name {reference}`, \
-         where FILE is an OCI archive",
+        "there is no image {reference}{} on this machine: fetch it with `podunit image pull {reference}`, or load it from an \
+         archive with `podunit image load FILE`",
         for_platform(platform)
     )]
     NotFound {
@@ -61,6 +61,20 @@ pub enum ImageError {
         /// What is wrong.
         problem: LayerError,
     },
+    /// A registry does not give what is asked for.
+    #[error(transparent)]
+    Registry(#[from] super::registry::RegistryError),
+    /// An image cannot be had from its registry.
+    #[error("cannot fetch {reference}: {problem}")]
+    Fetch {
+        /// The reference in full.
+        reference: String,
+        /// Why.
+        problem: Box<ImageError>,
+    },
+    /// Given up, since another part of the same work has failed.
+    #[error("given up")]
+    Cancelled,
     /// The store cannot be read or written.
     #[error("the image store: cannot {doing} {}: {}", path.display(), reason(error))]
     Store {

@@ -1,13 +1,15 @@
-//! Images: from an archive to unpacked layers that overlayfs can mount.
+//! Images: from an archive or a registry to unpacked layers that overlayfs can mount.
 //!
 //! ```text
 //! FILE (tar) ── archive (docker_archive) ──▶ a layout in tmp/ ─┐
-//! DIRECTORY ────────────────────────────────▶ layout ──────────┴─▶ load ── unpack ──▶ store ──▶ model::UnpackedImage
-//! FILE (tar of a root file system) ─────────▶ import ──────────────┘
+//! DIRECTORY ────────────────────────────────▶ layout ──────────┴─▶ load ─┬─ unpack ──▶ store ──▶ model::UnpackedImage
+//! model::Request ── registry ──▶ blobs in partial/ ──────────────▶ pull ─┤
+//! FILE (tar of a root file system) ──────────────────────────────▶ import ┘
 //! ```
 //!
-//! Everything in an archive is hostile: JSON and headers are read with a limit, each blob is checked against its
-//! digest, each unpacked layer against the configuration's, and files are made with [`crate::sys::tree`] only.
+//! Everything in an archive or a registry is hostile: JSON and headers are read with a limit, each blob is checked
+//! against its digest, each unpacked layer against the configuration's, and files are made with [`crate::sys::tree`]
+//! only.
 
 pub mod archive;
 pub mod change;
@@ -22,7 +24,10 @@ pub mod load;
 pub mod manifest;
 pub mod member_path;
 pub mod platform;
+pub mod progress;
+pub mod pull;
 pub mod record;
+pub mod registry;
 pub mod store;
 pub mod stream;
 pub mod time;
@@ -32,4 +37,6 @@ pub use crate::model::{Digest, Reference};
 pub use change::Change;
 pub use error::ImageError;
 pub use load::Loaded;
+pub use progress::{LayerState, Progress};
+pub use pull::{Pulled, pull};
 pub use store::{Listed, Need, Needs, NewImage, Partial, Store, Verified, Work};

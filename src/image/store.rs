@@ -107,8 +107,27 @@ impl Store {
         })
     }
 
+    /// Whether the image of that name is the one that a registry has under `digest`, which may be that of an index.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn is_digest(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        digest: Digest,
+    ) -> Result<bool, ImageError> {
+        let found = self.lookup(reference, platform)?;
+        Ok(found.is_some_and(|entry| entry.manifest == digest || entry.index == Some(digest)))
+    }
+
     fn blob_path(&self, digest: Digest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    /// The system whose store it is.
+    pub(super) fn paths(&self) -> &Paths {
+        &self.paths
     }
 
     fn layer_path(&self, diff_id: Digest) -> PathBuf {
@@ -155,7 +174,8 @@ impl Store {
         config::parse(&self.document(digest)?).ok()
     }
 
-    fn document(&self, digest: Digest) -> Option<Vec<u8>> {
+    /// A manifest or a configuration, as it was stored.
+    pub(super) fn document(&self, digest: Digest) -> Option<Vec<u8>> {
         file::read(&self.blob_path(digest), DOCUMENT_MAX).ok()
     }
 }

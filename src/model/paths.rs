@@ -48,6 +48,37 @@ impl Paths {
         ["/etc/podunit/podunit.conf", "/usr/share/podunit/podunit.conf"].map(|file| self.under(file))
     }
 
+    /// Where distributions keep the certificates of the CAs that a system trusts, in one file; the first that exists.
+    pub fn certificate_bundles(&self) -> [PathBuf; 4] {
+        [
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/etc/pki/tls/certs/ca-bundle.crt",
+            "/etc/ssl/ca-bundle.pem",
+            "/etc/ssl/cert.pem",
+        ]
+        .map(|file| self.under(file))
+    }
+
+    /// Folders with the certificates of one registry, `HOST[:PORT]` (containers-certs.d(5)); the first that exists.
+    pub fn registry_certificates(&self, host: &str) -> [PathBuf; 3] {
+        [
+            "/etc/podunit/certs.d",
+            "/etc/containers/certs.d",
+            "/etc/docker/certs.d",
+        ]
+        .map(|folder| self.under(folder).join(host))
+    }
+
+    /// Files with credentials for registries (containers-auth.json(5)), in the order in which they are looked into.
+    /// `home` is the user's folder.
+    pub fn credentials(&self, home: &Path) -> [PathBuf; 3] {
+        [
+            self.under("/run/containers/0/auth.json"),
+            self.under(home).join(".config/containers/auth.json"),
+            self.under(home).join(".docker/config.json"),
+        ]
+    }
+
     /// Folders of unit files in systemd's order (systemd.unit(5)): where a unit, and a compiled pod beside it, is
     /// looked for.
     pub fn unit_dirs(&self) -> [PathBuf; 8] {

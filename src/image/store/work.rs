@@ -56,6 +56,11 @@ impl Partial {
         &mut self.file
     }
 
+    /// Where the file is, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Removes the file, since it is no longer needed or is good for nothing.
     ///
     /// # Errors
