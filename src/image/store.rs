@@ -97,6 +97,8 @@ impl Store {
             if !layer.is_dir() {
                 return Err(damaged(layer));
             }
+            // overlayfs refuses a folder that it is given twice. What a layer has, it has when it comes last.
+            layers.retain(|known| *known != layer);
             layers.push(layer);
         }
         Ok(UnpackedImage {
