@@ -174,11 +174,12 @@ fn gone(pid: i32) {
     }
 }
 
+/// But for the place of all root file systems, which stays.
 fn mounts_below(dir: &str) -> Vec<String> {
     let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let points = text.lines().filter_map(|line| line.split(' ').nth(4));
     points
-        .filter(|point| Path::new(point).starts_with(dir))
+        .filter(|point| Path::new(point).starts_with(dir) && *point != "/run/podunit/.roots")
         .map(str::to_owned)
         .collect()
 }

@@ -72,9 +72,10 @@ fn layers_are_stacked_unseen_and_accounts_are_the_containers_own() {
     symlink("/proc/self/environ", top.join("etc/group")).unwrap();
 
     // What infra makes: a mount point of its own.
-    let place = member.pod_paths().root();
-    fs::create_dir_all(&place).unwrap();
-    podunit::sys::mount::bind(&place, &place).unwrap();
+    let place = paths.roots();
+    fs::create_dir_all(member.pod_paths().root()).unwrap();
+    podunit::sys::mount::bind_once(&place).unwrap();
+    podunit::sys::mount::bind_once(&place).unwrap();
     let seen_by_host = std::thread::spawn({
         let (layer, member_root) = (
             paths.writable_layer(&pod.name, &pod.members[0].name),
@@ -119,6 +120,7 @@ fn layers_are_stacked_unseen_and_accounts_are_the_containers_own() {
         }
     });
     assert!(error.join().unwrap().contains("300 layers"));
+    podunit::sys::mount::unmount_below(&paths.run()).unwrap();
     infra::remove(&paths, &pod.name).unwrap();
 }
 

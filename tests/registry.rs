@@ -85,7 +85,10 @@ impl Machine {
     /// Pulls, which has to fail, and nothing may have changed. Returns what is said.
     fn refused(&self, request: &Request) -> String {
         let error = self.pull(request).unwrap_err().to_string();
-        assert!(self.store().list(&Needs::default()).unwrap().is_empty(), "{error}");
+        assert!(
+            self.store().list(&Needs::default()).unwrap().is_empty(),
+            "{error}"
+        );
         assert!(!error.chars().any(char::is_control), "{error:?}");
         error
     }

@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 
-/// Makes the pod's folder with everything in it that is no mount: the copy of the compiled pod and its units, a
+/// Makes the pod's folder with everything in it that is no mount, and the place of root file systems: the copy of the compiled pod and its units, a
 /// folder with FIFOs for each member, the empty `ns` that says infra is here. What is there already is kept; a pod
 /// that was started stays what it was.
 ///
@@ -23,6 +23,9 @@ pub fn prepare(paths: &Paths, name: &PodName) -> Result<Pod, InfraError> {
     folder(&paths.run(), 0o755)?;
     folder(&paths.runtime_state(), 0o700)?;
     let _lock = take_lock(paths)?;
+    let roots = paths.roots();
+    folder(&roots, 0o700)?;
+    make("the place of root file systems", &roots, mount::bind_once(&roots))?;
     let at = paths.pod(name);
     folder(at.dir(), 0o700)?;
     let pod = keep_what_is_started(paths, name, &at)?;
@@ -39,7 +42,7 @@ pub fn prepare(paths: &Paths, name: &PodName) -> Result<Pod, InfraError> {
     if pod.share.ipc {
         folder(&at.shm(), 0o700)?;
     }
-    folder(&at.root(), 0o700)?;
+    folder(at.root(), 0o700)?;
     // Last: `remove_if_dead` goes by it.
     folder(&at.namespaces(), 0o700)?;
     Ok(pod)
@@ -117,7 +120,7 @@ pub fn release(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     let state = paths.runtime_state();
     let mut left = removed(&state, containers(&state, &name.container_prefix()))?;
     // `ns` last: while it is there, infra is not dead.
-    left.extend([at.shm(), at.root(), at.connected(), at.namespaces()]);
+    left.extend([at.shm(), at.root().to_owned(), at.connected(), at.namespaces()]);
     left.into_iter()
         .map(|path| removed(&path, tree::remove(&path)))
         .fold(Ok(()), Result::and)

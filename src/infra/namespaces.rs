@@ -1,4 +1,4 @@
-//! The namespaces that the members of a pod share, and what hangs on them: `shm` and `root`.
+//! The namespaces that the members of a pod share, and `shm`, which hangs on one of them.
 
 use super::InfraError;
 use super::folder::make as made;
@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Makes the namespaces that the pod shares and pins each at `ns/KIND`; mounts `shm` if IPC is shared, and `root`.
+/// Makes the namespaces that the pod shares and pins each at `ns/KIND`; mounts `shm` if IPC is shared.
 /// With a shared PID namespace there is then a PID 1, which is returned: it is nobody's child but systemd's.
 ///
 /// # Errors
@@ -26,11 +26,6 @@ pub fn make(paths: &Paths, pod: &Pod, hostname: &str) -> Result<Option<Orphan>, 
             mount::shared_memory(&at.shm(), pod.shm_size),
         )?;
     }
-    made(
-        "the place of the members' roots",
-        &at.root(),
-        mount::bind(&at.root(), &at.root()),
-    )?;
     let kinds: Vec<Kind> = [
         (Kind::Net, pod.share.net && pod.network != Network::Host),
         (Kind::Ipc, pod.share.ipc),

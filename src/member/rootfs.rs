@@ -19,7 +19,7 @@ const LARGEST_ACCOUNTS: u64 = 4 << 20;
 /// # Errors
 /// The pod's infra is not up; those of unshare(2).
 pub fn enter(member: Member<'_>) -> Result<(), Error> {
-    let place = member.pod_paths().root();
+    let place = member.paths.roots();
     overlay::enter_private_namespace(&place).map_err(|error| match error.raw_os_error() {
         // Not a mount point, or nothing at all: infra makes both.
         Some(code) if code == rustix::io::Errno::INVAL.raw_os_error() => Error::InfraGone,
@@ -28,6 +28,7 @@ pub fn enter(member: Member<'_>) -> Result<(), Error> {
     })?;
     let root = member.root();
     match DirBuilder::new().mode(0o755).create(&root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::InfraGone),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::file("make", &root)(error)),
         _ => Ok(()),
     }

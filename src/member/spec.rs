@@ -224,7 +224,7 @@ pub(super) mod tests {
     fn built(share: Share, network: Network) -> Spec {
         let mounts = [];
         let place = Place {
-            root: Path::new("/run/podunit/web/root/a"),
+            root: Path::new("/run/podunit/.roots/web/a"),
             read_only: true,
             mounts: &mounts,
             hostname: "web",

@@ -138,10 +138,17 @@ impl Paths {
         self.run().join(".runtime")
     }
 
+    /// A bind mount of its own, one for all pods: each launcher makes it private in its own mount namespace and mounts
+    /// its container's root file system below, so that the host sees nothing of it.
+    pub fn roots(&self) -> PathBuf {
+        self.run().join(".roots")
+    }
+
     /// Everything of one running pod.
     pub fn pod(&self, pod: &PodName) -> PodPaths {
         PodPaths {
             dir: self.run().join(pod.as_str()),
+            root: self.roots().join(pod.as_str()),
         }
     }
 
@@ -170,6 +177,7 @@ impl Paths {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodPaths {
     dir: PathBuf,
+    root: PathBuf,
 }
 
 impl PodPaths {
@@ -223,10 +231,9 @@ impl PodPaths {
         self.dir.join("shm")
     }
 
-    /// A bind mount of its own, made private by each launcher in its own mount namespace: the place where a
-    /// member's overlay is mounted without reaching the host.
-    pub fn root(&self) -> PathBuf {
-        self.dir.join("root")
+    /// The folder in [`Paths::roots`] with an empty one for each member, where its root file system is mounted.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Locked while infra connects the pod to its network, and not empty once it has: members wait for that before

@@ -19,6 +19,19 @@ pub fn bind(source: &Path, target: &Path) -> io::Result<()> {
     Ok(rustix::mount::mount_bind(source, target)?)
 }
 
+/// Binds a folder on itself, unless it is a mount point already. Two at the same time might both do it.
+///
+/// # Errors
+/// Those of statx(2) and mount(2).
+pub fn bind_once(folder: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let found = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())?;
+    if found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT) {
+        return Ok(());
+    }
+    bind(folder, folder)
+}
+
 /// Mounts a tmpfs of at most `size` bytes on `target`, its root with mode 1777, without devices, set-user-ID
 /// programs or programs at all.
 ///

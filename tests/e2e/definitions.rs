@@ -141,7 +141,7 @@ fn a_full_or_read_only_run_and_var_fail_with_words() {
     machine
         .run("journalctl --no-pager -o cat -u 'pod-my-shared-pod*'")
         .says(&["No space left on device"]);
-    machine.ok("umount /run/podunit && systemctl reset-failed && systemctl start pod-my-shared-pod && systemctl stop pod-my-shared-pod");
+    machine.ok("umount -R /run/podunit && systemctl reset-failed && systemctl start pod-my-shared-pod && systemctl stop pod-my-shared-pod");
     machine.nothing_is_left();
 
     // A full folder of the generator: no half unit is written.

@@ -45,7 +45,13 @@ fn an_image_in_use_stays() {
         .run("podunit image rm nginx")
         .exits(1)
         .says(&["my-shared-pod", "nginx-server"]);
-    machine.ok("systemctl stop pod-my-shared-pod && podunit image rm nginx busybox");
+    // A stopped pod needs it too, as long as it is defined.
+    machine
+        .run("systemctl stop pod-my-shared-pod && podunit image rm nginx busybox")
+        .exits(1)
+        .says(&["my-shared-pod", "busybox-client"]);
+    machine
+        .ok("rm /etc/podunit/my-shared-pod.pod && systemctl daemon-reload && podunit image rm nginx busybox");
     assert_eq!(
         machine.ok("find /var/lib/podunit/images -type f -path '*sha256*' | wc -l"),
         "0"

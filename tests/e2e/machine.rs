@@ -273,7 +273,7 @@ impl Machine {
     }
 
     /// Nothing of any pod is there any more: processes, cgroups, mounts, namespaces, interfaces, rules, files.
-    /// The bridge stays.
+    /// The bridge stays, and the mount below which root file systems lie.
     #[track_caller]
     pub(crate) fn nothing_is_left(&self) {
         // The slice goes by a job of its own, a moment after its last unit.
@@ -281,7 +281,8 @@ impl Machine {
         self.until_prints("find /sys/fs/cgroup -name '*pods*'", "");
         let left = self.ok("ls -A /run/podunit | grep -vx '\\.[a-z]*' ; \
              find /run/podunit/.network -name '*.json' -exec grep -l my-shared-pod {} + ; \
-             grep -E ' /run/podunit|nsfs' /proc/self/mountinfo ; \
+             grep -E ' /run/podunit|nsfs' /proc/self/mountinfo | grep -v ' /run/podunit/.roots ' ; \
+             ls -A /run/podunit/.roots ; \
              ip -o link | grep -E 'veth|podunit' | grep -vE ': podunit(0|-keep|-keep-p)[@:]' ; \
              nft list ruleset | grep -E '8080|dnat (ip )?to' ; \
              ls -A /var/lib/podunit/containers 2>/dev/null ; \
