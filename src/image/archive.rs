@@ -6,6 +6,7 @@
 use super::compression::decompress;
 use super::docker_archive::{self, Names};
 use super::error::{BlobProblem, ImageError};
+use super::store::failed;
 use super::stream::{CopyError, Hashing, copy, open_tar};
 use super::{Digest, layout, manifest};
 use crate::sys::tree::{Kind, Tree};
@@ -67,11 +68,7 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
         io::ErrorKind::UnexpectedEof => malformed("the archive ends too early: it is incomplete".to_owned()),
         _ => malformed(format!("not a whole tar archive: {error}")),
     };
-    let unwritable = |error| ImageError::Store {
-        doing: "write",
-        path: into_path.to_owned(),
-        error,
-    };
+    let unwritable = |error| failed("write", into_path)(error);
 
     let source = decompress(source).map_err(unreadable)?;
     let (mut archive, limit) = open_tar(source);
@@ -155,7 +152,7 @@ pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -
                 .to_owned(),
         ));
     }
-    docker_archive::into_layout(into, &blobs, &names, place)
+    docker_archive::into_layout(into, &blobs, &names, (place, into_path))
 }
 
 /// Writes a member to the new file `name`. Returns how many bytes it had, and their digest.

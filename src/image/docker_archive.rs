@@ -5,6 +5,7 @@ use super::config;
 use super::error::ImageError;
 use super::layout::{INDEX_FILE, LAYOUT_FILE, descriptor};
 use super::manifest::DOCUMENT_MAX;
+use super::store::failed;
 use super::stream::digest_of;
 use crate::model::Digest;
 use crate::sys::tree::Tree;
@@ -123,11 +124,17 @@ struct Listed {
     layers: Option<Vec<String>>,
 }
 
-/// Makes a layout of an archive whose files are in `blobs`, called by their digests, and whose list is in `tree`.
+/// Makes a layout of an archive whose files are in `blobs`, called by their digests, and whose list is in `tree`. Of
+/// both paths, the first is what to call the archive in messages, the other is that of `tree`.
 ///
 /// # Errors
 /// A list that cannot be read or does not fit the files; a store that cannot be written.
-pub fn into_layout(tree: &Tree, blobs: &Tree, names: &Names, place: &Path) -> Result<(), ImageError> {
+pub fn into_layout(
+    tree: &Tree,
+    blobs: &Tree,
+    names: &Names,
+    (place, into_path): (&Path, &Path),
+) -> Result<(), ImageError> {
     let malformed = |problem: String| ImageError::Malformed {
         place: format!("{}: {MANIFEST_FILE}", place.display()),
         problem,
@@ -136,11 +143,7 @@ pub fn into_layout(tree: &Tree, blobs: &Tree, names: &Names, place: &Path) -> Re
         path: place.join(MANIFEST_FILE),
         error,
     };
-    let unwritable = |error| ImageError::Store {
-        doing: "write",
-        path: place.to_owned(),
-        error,
-    };
+    let unwritable = |error| failed("write", into_path)(error);
     let json = tree.read_file(MANIFEST_FILE, DOCUMENT_MAX).map_err(unreadable)?;
     let list: Vec<Listed> =
         serde_json::from_slice(&json).map_err(|error| malformed(format!("cannot be read: {error}")))?;

@@ -3,7 +3,7 @@
 use super::unpack::LayerError;
 use crate::model::{Digest, Platform, Reference, ReferenceError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why an image cannot be loaded, found or removed.
 #[derive(Debug, thiserror::Error)]
@@ -166,11 +166,40 @@ pub enum BlobProblem {
 
 /// The reason of an error of the store, in words where an administrator has to act.
 pub fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "its file system is full".to_owned(),
-        io::ErrorKind::QuotaExceeded => "its disk quota is used up".to_owned(),
-        io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only".to_owned(),
-        _ => error.to_string(),
+    let words = match error.kind() {
+        io::ErrorKind::StorageFull if error.get_ref().is_some_and(|inner| inner.is::<NoInodes>()) => {
+            return error.to_string();
+        }
+        io::ErrorKind::StorageFull => {
+            "its file system is full: make room there, perhaps with `podunit image prune --all`"
+        }
+        io::ErrorKind::QuotaExceeded => "its disk quota is used up",
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
+}
+
+/// The other way to be full, which the kernel reports with the same number.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "its file system has no inode left for another file (`df -i` shows it): remove files there, perhaps with `podunit \
+     image prune --all`"
+)]
+struct NoInodes;
+
+/// Says of an error at `path` whether it is space or inodes that are used up. As long as nothing has been removed.
+pub(super) fn what_is_full(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return error;
+    }
+    // The file itself may not be there.
+    let found = path.ancestors().find_map(|path| rustix::fs::statvfs(path).ok());
+    match found {
+        Some(found) if found.f_files > 0 && found.f_favail == 0 => {
+            io::Error::new(io::ErrorKind::StorageFull, NoInodes)
+        }
+        _ => error,
     }
 }
 

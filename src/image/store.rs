@@ -39,7 +39,7 @@ pub use verify::Verified;
 pub use work::{NewImage, Partial, Work};
 
 use super::config::{self, Configuration};
-use super::error::ImageError;
+use super::error::{ImageError, what_is_full};
 use super::manifest::DOCUMENT_MAX;
 use crate::model::{Digest, Paths, Platform, Reference, UnpackedImage};
 use crate::sys::file;
@@ -59,7 +59,11 @@ pub struct Store {
 
 pub(super) fn failed(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> ImageError {
     let path = path.into();
-    move |error| ImageError::Store { doing, path, error }
+    move |error| ImageError::Store {
+        doing,
+        error: what_is_full(&path, error),
+        path,
+    }
 }
 
 impl Store {

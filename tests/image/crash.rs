@@ -142,27 +142,43 @@ fn full_and_read_only_disks() {
     let path = machine.file(&large("big"));
     let load = ["load", path.to_str().unwrap()];
     fs::create_dir_all(machine.paths().under("/var/lib/podunit")).unwrap();
+    let docker = machine.folder.path().join("docker");
+    fs::write(&docker, super::formats::docker_old(r#"["first:1"]"#)).unwrap();
+    let many = (0..200).fold(Layer::new(), |tar, at| tar.file(&format!("f{at}"), &[1; 600]));
+    let rootfs = machine.folder.path().join("rootfs");
+    fs::write(&rootfs, many.finish()).unwrap();
+    let program = env!("CARGO_BIN_EXE_podunit");
+    let big = format!("{program} image load '{}'", path.display());
+    let docker = format!("{program} image load '{}'", docker.display());
+    let rootfs = format!("{program} image import '{}' x", rootfs.display());
+    let (full, inodes) = ("file system is full", "no inode left");
     // Room for less and for more than the archive's copy; what is left behind is counted on the same file system.
-    for (size, setup) in [
-        ("64k", "true"),
-        ("1m", "true"),
-        ("24k", "mkdir -p /var/lib/podunit/images"),
+    for (limit, command, expected) in [
+        ("size=64k", &big, full),
+        ("size=1m", &big, full),
+        ("size=24k,nr_inodes=1000", &docker, full),
+        ("size=100k,nr_inodes=1000", &rootfs, full),
+        ("size=9m,nr_inodes=5", &big, inodes),
+        ("size=9m,nr_inodes=18", &big, inodes),
+        ("size=9m,nr_inodes=300", &big, inodes),
+        ("size=9m,nr_inodes=16", &docker, inodes),
+        ("size=9m,nr_inodes=120", &rootfs, inodes),
     ] {
-        let program = env!("CARGO_BIN_EXE_podunit");
         let setup = format!(
-            "mount -t tmpfs -o size={size} tmpfs /var/lib/podunit && {setup} && ! {program} image load '{}' && \
-             find /var/lib/podunit/images/tmp /var/lib/podunit/images/layers /var/lib/podunit/images/blobs/sha256 \
-             -mindepth 1",
-            path.display()
+            "mount -t tmpfs -o {limit} tmpfs /var/lib/podunit && ! {command} && cd /var/lib/podunit && \
+             (find . -path './images/*/*' ! -path ./images/blobs/sha256)"
         );
         let output = machine.run(&setup, &["ls"]);
         let (out, error) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{error}");
+        assert!(output.status.success(), "{limit} {error}");
         assert!(
-            error.contains("file system is full") && error.contains("/var/lib/podunit/images"),
-            "{error}"
+            error.contains(expected) && error.contains("/var/lib/podunit/images"),
+            "{limit} {error}"
         );
-        assert!(!out.contains('/') && out.starts_with("REFERENCE"), "{out}");
+        assert!(
+            !out.contains('/') && out.starts_with("REFERENCE"),
+            "{limit} {out}"
+        );
     }
     let output = machine.run("mount -t tmpfs -o ro tmpfs /var/lib/podunit", &load);
     assert_eq!(output.status.code(), Some(1));

@@ -67,7 +67,7 @@ fn is_whole(machine: &Machine, name: &str) {
 }
 
 /// `docker save` before version 25: a folder for each layer, with a link where one is shared.
-fn docker_old(tags: &str) -> Vec<u8> {
+pub(super) fn docker_old(tags: &str) -> Vec<u8> {
     let (lower, upper) = (lower().finish(), upper().finish());
     let ids = [sha256(&lower), sha256(&upper)];
     let config = format!(
