@@ -14,6 +14,10 @@ mod formats;
 mod hostile;
 #[path = "image/housekeeping.rs"]
 mod housekeeping;
+#[path = "image/properties.rs"]
+mod properties;
+#[path = "image/property.rs"]
+mod property;
 #[path = "image/save.rs"]
 mod save;
 #[path = "common/skip.rs"]

@@ -56,6 +56,35 @@ impl Layer {
         self.entry((EntryType::Directory, mode, uid, gid), name, "", b"")
     }
 
+    /// A member with contents, of whatever kind.
+    pub(crate) fn contents(self, kind: EntryType, name: &str, data: &[u8]) -> Self {
+        self.entry((kind, 0o644, 0, 0), name, "", data)
+    }
+
+    /// A file of `size` bytes with `data` at `offset` and holes elsewhere, in GNU's old form.
+    pub(crate) fn sparse(mut self, name: &str, offset: u64, data: &[u8], size: u64) -> Self {
+        let mut header = Header::new_gnu();
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(data.len() as u64);
+        let octal = |field: &mut [u8], value: u64| {
+            field.copy_from_slice(format!("{value:0width$o}\0", width = field.len() - 1).as_bytes());
+        };
+        let gnu = header.as_gnu_mut().unwrap();
+        octal(&mut gnu.sparse[0].offset, offset);
+        octal(&mut gnu.sparse[0].numbytes, data.len() as u64);
+        octal(&mut gnu.sparse[1].offset, size);
+        octal(&mut gnu.sparse[1].numbytes, 0);
+        octal(&mut gnu.realsize, size);
+        header.set_cksum();
+        self.0.append(&header, data).unwrap();
+        self
+    }
+
     pub(crate) fn file(self, name: &str, data: &[u8]) -> Self {
         self.owned(name, 0o644, 0, 0, data)
     }

@@ -1,6 +1,7 @@
 //! Archives that are broken or mean harm: a clear error, and nothing changed.
 
 use super::archives::{Image, Layer, gzip, pack, sha256};
+use super::crash::text;
 use super::{Machine, is_root};
 use std::fs;
 use tar::EntryType;
@@ -75,6 +76,19 @@ fn layers() {
         (
             layer().file("file", b"").file("file/evil", b"x"),
             "not a directory",
+        ),
+        (layer().symlink("out", absolute).file("out/.wh.evil", b""), "link"),
+        (
+            layer().symlink("out", absolute).file("out/.wh..wh..opq", b""),
+            "link",
+        ),
+        (
+            layer()
+                .directory("d", 0o755)
+                .file("d/x", b"")
+                .symlink("d", absolute)
+                .file("d/evil", b"x"),
+            "link",
         ),
         (layer().hard_link("evil", "../../etc/passwd"), "hard link"),
         (layer().hard_link("evil", "/etc/passwd"), "hard link"),
@@ -153,6 +167,65 @@ fn layers() {
             .archive(),
         "damaged",
     );
+}
+
+/// What grows without end while it is read, and what there is too much of: nothing of it is kept in memory.
+#[test]
+fn bombs() {
+    if !is_root("hostile::bombs") {
+        return;
+    }
+    let machine = Machine::new();
+    let zstd =
+        |bytes: &[u8]| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
+    let long = vec![0; 18 << 20];
+    let file = || Layer::new().file("bomb", &long);
+    let behind = {
+        let mut archive = Layer::new().file("a", b"a").finish();
+        archive.extend(&long);
+        archive
+    };
+    let many = (0..50_000).fold(Layer::new(), |tar, at| {
+        tar.file(&format!("d{}/.wh.{at}", at % 7), b"")
+    });
+    // A window of 8 GiB, which a decoder would have to keep.
+    let window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xb8, 0x01, 0x00, 0x00];
+    let name = |name: &str| Image::new(name);
+    for (image, expected) in [
+        (name("x").compressed_layer(file(), gzip), "file system is full"),
+        (name("x").compressed_layer(file(), zstd), "file system is full"),
+        (
+            name("x").raw_layer(gzip(&behind), sha256(&behind)),
+            "belong to no file",
+        ),
+        (
+            name("x").layer(Layer::new().contents(EntryType::Directory, "d", &long)),
+            "belong to no file",
+        ),
+        (
+            name("x").layer(Layer::new().contents(EntryType::Regular, ".wh.d", &long)),
+            "belong to no file",
+        ),
+        (name("x").raw_layer(window.to_vec(), sha256(b"")), "damaged"),
+        (name("x").layer(many), "no inode left"),
+    ] {
+        let path = machine.file(&image.archive());
+        let program = env!("CARGO_BIN_EXE_podunit");
+        let setup = format!(
+            "mount -t tmpfs -o size=8m,nr_inodes=2000 tmpfs /var/lib/podunit && \
+             (ulimit -v 100000 && ! {program} image load '{}') && \
+             cd /var/lib/podunit && find . -path './images/*/*' ! -path ./images/blobs/sha256",
+            path.display()
+        );
+        fs::create_dir_all(machine.paths().under("/var/lib/podunit")).unwrap();
+        let output = machine.run(&setup, &["ls"]);
+        let (out, error) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success() && error.contains(expected),
+            "{expected}: {error}"
+        );
+        assert!(!out.contains('/'), "{out}");
+    }
 }
 
 #[test]

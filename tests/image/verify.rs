@@ -43,6 +43,7 @@ fn intricate() -> Layer {
         .file("again", b"new")
         .special(EntryType::XGlobalHeader, "global", "")
         .fifo("fifo")
+        .sparse("sparse", 4096, b"data", 10_000)
 }
 
 fn machine() -> Machine {
@@ -64,6 +65,8 @@ fn intricate_layers_are_whole() {
     let layer = machine.find("a").layers[0].clone();
     assert_eq!(fs::read(layer.join("twice")).unwrap(), b"last");
     assert_eq!(fs::read(layer.join("second")).unwrap(), b"third");
+    let sparse = fs::read(layer.join("sparse")).unwrap();
+    assert_eq!((sparse.len(), &sparse[4096..4101]), (10_000, &b"data\0"[..]));
     let replaced = layer.with_file_name("replaced");
     assert_eq!(fs::read(replaced.join("0")).unwrap(), b"first");
     assert_eq!(fs::read_dir(replaced).unwrap().count(), 6);
