@@ -10,8 +10,10 @@ mod save;
 mod verify;
 
 use super::output::Format;
-use crate::image::Store;
+use super::settings;
+use crate::image::{Reference, Store};
 use crate::model::Paths;
+use crate::model::settings::ImageSettings;
 use std::process::ExitCode;
 
 /// Pull, load, list and remove the images of this machine.
@@ -169,17 +171,24 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
         );
     }
     let store = Store::new(paths);
+    let settings = settings::read(paths)?.image;
     match command {
         Command::Pull(pull) => return pull.run(&store, paths),
-        Command::Load(load) => load.run(&store)?,
-        Command::Import(import) => import.run(&store)?,
-        Command::Ls { format } => list::run(&store, *format, paths)?,
-        Command::Save(save) => save.run(&store)?,
-        Command::Verify(verify) => return verify.run(&store),
-        Command::Inspect(inspect) => inspect.run(&store, paths)?,
-        Command::Tag(tag) => tag.run(&store)?,
-        Command::Rm(rm) => rm.run(&store, paths)?,
-        Command::Prune(prune) => prune.run(&store, paths)?,
+        Command::Load(load) => load.run(&store, &settings)?,
+        Command::Import(import) => import.run(&store, &settings)?,
+        Command::Ls { format } => list::run(&store, *format, paths, &settings)?,
+        Command::Save(save) => save.run(&store, &settings)?,
+        Command::Verify(verify) => return verify.run(&store, &settings),
+        Command::Inspect(inspect) => inspect.run(&store, paths, &settings)?,
+        Command::Tag(tag) => tag.run(&store, &settings)?,
+        Command::Rm(rm) => rm.run(&store, paths, &settings)?,
+        Command::Prune(prune) => prune.run(&store, paths, &settings)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a user's words name; short ones are completed as the settings say.
+fn names(texts: &[String], settings: &ImageSettings) -> anyhow::Result<Vec<Reference>> {
+    let complete = |text: &String| settings.complete(text).map_err(anyhow::Error::from);
+    texts.iter().map(complete).collect()
 }

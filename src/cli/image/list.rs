@@ -1,25 +1,32 @@
 //! `podunit image ls` and `podunit image inspect`.
 
 use super::super::output::{self, Format};
+use super::names;
 use super::needs::needs;
 use crate::image::time::parse_rfc3339;
-use crate::image::{Listed, Needs, Reference, Store};
+use crate::image::{Listed, Needs, Store};
 use crate::model::Paths;
+use crate::model::settings::ImageSettings;
 use std::time::{Duration, SystemTime};
 
 #[derive(Debug, clap::Args)]
 pub struct Inspect {
     /// Images.
     #[arg(required = true, value_name = "REF")]
-    references: Vec<Reference>,
+    references: Vec<String>,
 }
 
 /// Lists the images.
 ///
 /// # Errors
 /// A store that cannot be read.
-pub(super) fn run(store: &Store, format: Format, paths: &Paths) -> anyhow::Result<()> {
-    let images = store.list(&known_needs(paths))?;
+pub(super) fn run(
+    store: &Store,
+    format: Format,
+    paths: &Paths,
+    settings: &ImageSettings,
+) -> anyhow::Result<()> {
+    let images = store.list(&known_needs(paths, settings))?;
     if format == Format::Json {
         return output::json(&images);
     }
@@ -40,14 +47,14 @@ impl Inspect {
     ///
     /// # Errors
     /// [`crate::image::ImageError::NotFound`]; a store that cannot be read.
-    pub(super) fn run(&self, store: &Store, paths: &Paths) -> anyhow::Result<()> {
-        output::json(&store.inspect(&self.references, &known_needs(paths))?)
+    pub(super) fn run(&self, store: &Store, paths: &Paths, settings: &ImageSettings) -> anyhow::Result<()> {
+        output::json(&store.inspect(&names(&self.references, settings)?, &known_needs(paths, settings))?)
     }
 }
 
 /// Here a pod that cannot be read hides nothing but itself.
-fn known_needs(paths: &Paths) -> Needs {
-    needs(paths).unwrap_or_else(|error| {
+fn known_needs(paths: &Paths, settings: &ImageSettings) -> Needs {
+    needs(paths, settings).unwrap_or_else(|error| {
         output::warning(format_args!("{error:#}"));
         Needs::default()
     })

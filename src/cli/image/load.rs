@@ -2,7 +2,8 @@
 
 use super::super::output;
 use crate::image::load::Loaded;
-use crate::image::{Change, Reference, Store};
+use crate::image::{Change, Store};
+use crate::model::settings::ImageSettings;
 use anyhow::Context;
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -20,7 +21,7 @@ pub struct Load {
     file: PathBuf,
     /// The name to load the image under, in place of the one that the archive gives it.
     #[arg(long, value_name = "REF")]
-    name: Option<Reference>,
+    name: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub struct Import {
     file: PathBuf,
     /// The name of the image.
     #[arg(value_name = "REF")]
-    reference: Reference,
+    reference: String,
     /// Say how the image is run, as a Dockerfile does: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME
     /// or WORKDIR and its value. May be given several times.
     #[arg(short, long = "change", value_name = "INSTRUCTION")]
@@ -41,11 +42,16 @@ impl Load {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, settings: &ImageSettings) -> anyhow::Result<()> {
+        let name = self
+            .name
+            .as_ref()
+            .map(|name| settings.complete(name))
+            .transpose()?;
         let loaded = if self.file == Path::new(STDIN) {
-            store.load_archive(stdin()?, place(&self.file), self.name.as_ref())
+            store.load_archive(stdin()?, place(&self.file), name.as_ref())
         } else {
-            store.load(&self.file, self.name.as_ref())
+            store.load(&self.file, name.as_ref())
         };
         let nothing = || format!("nothing was loaded from {}", place(&self.file).display());
         loaded.with_context(nothing)?.iter().for_each(tell);
@@ -58,13 +64,14 @@ impl Import {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, settings: &ImageSettings) -> anyhow::Result<()> {
+        let reference = settings.complete(&self.reference)?;
         let (place, now) = (place(&self.file), SystemTime::now());
         let imported = if self.file == Path::new(STDIN) {
-            store.import(stdin()?, place, &self.reference, &self.changes, now)
+            store.import(stdin()?, place, &reference, &self.changes, now)
         } else {
             let file = File::open(place).with_context(|| format!("cannot read {}", place.display()))?;
-            store.import(file, place, &self.reference, &self.changes, now)
+            store.import(file, place, &reference, &self.changes, now)
         };
         tell(&imported.with_context(|| format!("nothing was imported from {}", place.display()))?);
         Ok(())

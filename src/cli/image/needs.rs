@@ -3,6 +3,7 @@
 use super::super::{member, target};
 use crate::compiled::{self, CompiledError};
 use crate::image::{Need, Needs};
+use crate::model::settings::ImageSettings;
 use crate::model::{ImageSource, Paths, Pod};
 use crate::unitfile::specifier;
 use anyhow::Context;
@@ -12,7 +13,7 @@ use anyhow::Context;
 ///
 /// # Errors
 /// A pod that cannot be read: what it needs is not known.
-pub(super) fn needs(paths: &Paths) -> anyhow::Result<Needs> {
+pub(super) fn needs(paths: &Paths, settings: &ImageSettings) -> anyhow::Result<Needs> {
     let mut needs = Needs::default();
     for name in target::pods(paths) {
         let loaded = match compiled::find(paths, &name) {
@@ -21,16 +22,16 @@ pub(super) fn needs(paths: &Paths) -> anyhow::Result<Needs> {
         };
         let running = compiled::running(paths, &name).context("what this pod needs is not known")?;
         if let Some(loaded) = &loaded {
-            add(loaded, paths, &mut needs)?;
+            add(loaded, (paths, settings), &mut needs)?;
         }
         if loaded.as_ref() != Some(&running) {
-            add(&running, paths, &mut needs)?;
+            add(&running, (paths, settings), &mut needs)?;
         }
     }
     Ok(needs)
 }
 
-fn add(pod: &Pod, paths: &Paths, needs: &mut Needs) -> anyhow::Result<()> {
+fn add(pod: &Pod, (paths, settings): (&Paths, &ImageSettings), needs: &mut Needs) -> anyhow::Result<()> {
     for container in &pod.members {
         let ImageSource::Image(request) = &container.image else {
             continue;
@@ -39,7 +40,7 @@ fn add(pod: &Pod, paths: &Paths, needs: &mut Needs) -> anyhow::Result<()> {
         let specifiers = member::find(paths, pod, &container.name)?.specifiers();
         let text = specifier::expand(&request.reference, &|c| specifiers.value(c));
         let text = text.with_context(|| format!("{user}: Image={}", request.reference))?;
-        let Ok(reference) = text.parse() else {
+        let Ok(reference) = settings.complete(&text) else {
             // No image has such a name, so this needs none.
             continue;
         };

@@ -2,9 +2,11 @@
 
 use super::super::output::{self, Format};
 use super::list::size;
+use super::names;
 use super::needs::needs;
 use crate::image::store::Prune as What;
-use crate::image::{Needs, Reference, Store};
+use crate::image::{Needs, Store};
+use crate::model::settings::ImageSettings;
 use crate::model::{Paths, Platform};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use anyhow::Context;
@@ -14,7 +16,7 @@ use std::time::Duration;
 pub struct Rm {
     /// Names of images as `podunit image ls` shows them, or short: `nginx` is docker.io/library/nginx:latest.
     #[arg(required = true, value_name = "REF")]
-    references: Vec<Reference>,
+    references: Vec<String>,
     /// Remove also what a running pod uses or a definition needs. Members keep what they run until they end.
     #[arg(short, long)]
     force: bool,
@@ -24,10 +26,10 @@ pub struct Rm {
 pub struct Tag {
     /// The image.
     #[arg(value_name = "REF")]
-    source: Reference,
+    source: String,
     /// Names that it gets.
     #[arg(required = true, value_name = "NAME")]
-    names: Vec<Reference>,
+    names: Vec<String>,
     /// The image for another platform than this machine's, by its operating system.
     #[arg(long, value_name = "OS")]
     os: Option<String>,
@@ -60,12 +62,13 @@ impl Rm {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store, paths: &Paths) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, paths: &Paths, settings: &ImageSettings) -> anyhow::Result<()> {
+        let images = names(&self.references, settings)?;
         let removed = match self.force {
-            true => store.remove(&self.references, &Needs::default(), true),
+            true => store.remove(&images, &Needs::default(), true),
             false => store.remove(
-                &self.references,
-                &needs(paths).context("no image was removed")?,
+                &images,
+                &needs(paths, settings).context("no image was removed")?,
                 false,
             ),
         };
@@ -81,13 +84,14 @@ impl Tag {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, settings: &ImageSettings) -> anyhow::Result<()> {
+        let (source, names) = (settings.complete(&self.source)?, names(&self.names, settings)?);
         let (os, arch, variant) = (self.os.as_deref(), self.arch.as_deref(), self.variant.as_deref());
         let platform = Platform::other_than_host(os, arch, variant)?;
         store
-            .tag(&self.source, platform.as_ref(), &self.names)
+            .tag(&source, platform.as_ref(), &names)
             .context("no name was given")?;
-        for name in &self.names {
+        for name in names {
             output::line(format_args!("Tagged {name}"));
         }
         Ok(())
@@ -99,13 +103,13 @@ impl Prune {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store, paths: &Paths) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, paths: &Paths, settings: &ImageSettings) -> anyhow::Result<()> {
         let what = What {
             all: self.all,
             until: self.until,
             is_dry: self.dry_run,
         };
-        let needs = needs(paths).context("nothing was removed")?;
+        let needs = needs(paths, settings).context("nothing was removed")?;
         let pruned = store.prune(what, &needs)?;
         if self.format == Format::Json {
             return output::json(&pruned);

@@ -1,7 +1,9 @@
 //! `podunit image save`.
 
+use super::names;
 use crate::image::store::{Archive, Directory, Format};
 use crate::image::{ImageError, Reference, Store};
+use crate::model::settings::ImageSettings;
 use crate::sys::tree;
 use anyhow::Context;
 use std::ffi::OsString;
@@ -13,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct Save {
     /// Images, with the names that they are to have.
     #[arg(required = true, value_name = "REF")]
-    references: Vec<Reference>,
+    references: Vec<String>,
     /// Where to write; standard output if that is no terminal.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -42,7 +44,8 @@ impl Save {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store) -> anyhow::Result<()> {
+    pub(super) fn run(&self, store: &Store, settings: &ImageSettings) -> anyhow::Result<()> {
+        let images = names(&self.references, settings)?;
         match &self.output {
             None => {
                 anyhow::ensure!(
@@ -53,11 +56,11 @@ impl Save {
                     !io::stdout().is_terminal(),
                     "standard output is a terminal: name a file with --output FILE, or send it on with a pipe"
                 );
-                self.archive(store, io::stdout().lock())
+                self.archive(store, &images, io::stdout().lock())
                     .context("what was written is of no use")?;
             }
             Some(path) => self
-                .file(store, path)
+                .file(store, &images, path)
                 .with_context(|| format!("nothing was saved to {}", path.display()))?,
         }
         Ok(())
@@ -72,9 +75,9 @@ impl Save {
         }
     }
 
-    fn archive(&self, store: &Store, out: impl Write) -> anyhow::Result<()> {
+    fn archive(&self, store: &Store, images: &[Reference], out: impl Write) -> anyhow::Result<()> {
         let mut archive = Archive::new(BufWriter::with_capacity(1 << 17, out));
-        store.save(&self.references, self.format(), &mut archive)?;
+        store.save(images, self.format(), &mut archive)?;
         let finished = archive
             .finish()
             .and_then(|mut out| out.flush())
@@ -83,11 +86,11 @@ impl Save {
     }
 
     /// Writes beside the name first: nobody sees half an image.
-    fn file(&self, store: &Store, path: &Path) -> anyhow::Result<()> {
+    fn file(&self, store: &Store, images: &[Reference], path: &Path) -> anyhow::Result<()> {
         let beside = beside(path).context("this is the name of no file")?;
         // One that was killed may have left it.
         tree::remove(&beside)?;
-        let written = self.write(store, path, &beside);
+        let written = self.write(store, images, path, &beside);
         if written.is_err() {
             // Nothing half written stays; should that fail, the error says enough.
             let _ = tree::remove(&beside);
@@ -95,11 +98,11 @@ impl Save {
         written
     }
 
-    fn write(&self, store: &Store, path: &Path, beside: &Path) -> anyhow::Result<()> {
+    fn write(&self, store: &Store, images: &[Reference], path: &Path, beside: &Path) -> anyhow::Result<()> {
         if self.format == Form::OciDir {
             anyhow::ensure!(!path.exists(), "it exists already");
             fs::create_dir(beside)?;
-            store.save(&self.references, self.format(), &mut Directory(beside))?;
+            store.save(images, self.format(), &mut Directory(beside))?;
             rustix::fs::syncfs(File::open(beside)?)?;
         } else {
             anyhow::ensure!(
@@ -107,7 +110,7 @@ impl Save {
                 "it is a directory: write one with --format oci-dir"
             );
             let file = File::create_new(beside)?;
-            self.archive(store, &file)?;
+            self.archive(store, images, &file)?;
             file.sync_all()?;
         }
         Ok(fs::rename(beside, path)?)

@@ -2,7 +2,9 @@
 
 use super::super::FAILURE;
 use super::super::output::{self, Format};
-use crate::image::{Reference, Store, Verified};
+use super::names;
+use crate::image::{Store, Verified};
+use crate::model::settings::ImageSettings;
 use anyhow::Context;
 use std::process::ExitCode;
 
@@ -10,7 +12,7 @@ use std::process::ExitCode;
 pub struct Verify {
     /// Images; all if none is named.
     #[arg(value_name = "REF")]
-    references: Vec<Reference>,
+    references: Vec<String>,
     /// Remove damaged images, so that they can be fetched or loaded again. Those that a running pod uses stay.
     #[arg(long)]
     remove: bool,
@@ -24,14 +26,14 @@ impl Verify {
     ///
     /// # Errors
     /// What kept it from being done.
-    pub(super) fn run(&self, store: &Store) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(&self, store: &Store, settings: &ImageSettings) -> anyhow::Result<ExitCode> {
         let is_text = self.format == Format::Text;
         let tell_each = |image: &Verified| {
             if is_text {
                 tell(image);
             }
         };
-        let verified = store.verify(&self.references, tell_each)?;
+        let verified = store.verify(&names(&self.references, settings)?, tell_each)?;
         if !is_text {
             output::json(&verified)?;
         }
