@@ -9,10 +9,14 @@
 mod archives;
 #[path = "registry/certificates.rs"]
 mod certificates;
+#[path = "registry/debian.rs"]
+mod debian;
 #[path = "registry/hostile.rs"]
 mod hostile;
 #[path = "registry/login.rs"]
 mod login;
+#[path = "registry/real.rs"]
+mod real;
 #[path = "registry/sample.rs"]
 mod sample;
 #[path = "registry/server.rs"]

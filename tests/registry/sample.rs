@@ -3,6 +3,8 @@
 use crate::archives::{Layer, gzip, sha256};
 use crate::server::{Asked, Line};
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -73,6 +75,26 @@ impl Sample {
         self.parts.insert(format!("app/manifests/{digest}"), part);
         self.manifest = json;
         digest
+    }
+
+    /// Writes all of it as an OCI image layout.
+    pub(crate) fn layout(&self, folder: &Path) {
+        let blobs = folder.join("blobs/sha256");
+        fs::create_dir_all(&blobs).unwrap();
+        for (_, contents) in self.parts.values() {
+            fs::write(blobs.join(sha256(contents)), contents).unwrap();
+        }
+        let kind = match self.manifest.contains("\"manifests\"") {
+            true => "index.v1+json",
+            false => "manifest.v1+json",
+        };
+        let entry = descriptor(kind, self.manifest.as_bytes());
+        fs::write(
+            folder.join("index.json"),
+            format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#),
+        )
+        .unwrap();
+        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     }
 
     /// The path of a layer's blob.
