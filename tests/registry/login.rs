@@ -245,8 +245,12 @@ fn passwords_go_to_no_other_host() {
             .all(|asked| asked.header("authorization").is_none())
     );
 
-    // A place that is redirected to cannot ask for them either.
-    let thief = Server::new(|_, line| line.answer(401, &[("WWW-Authenticate", "Basic")], b""));
+    // A place that is redirected to cannot ask for them either, with whatever challenge.
+    let thief = Server::new(|asked, line| {
+        let realm = format!("http://{}/token", asked.header("host").unwrap());
+        let challenge = format!("Basic, Bearer realm=\"{realm}\"");
+        line.answer(401, &[("WWW-Authenticate", &challenge)], b"");
+    });
     let server = Server::new({
         let port = thief.port();
         move |asked, line| {
