@@ -465,10 +465,13 @@ fn policies() {
     let (old, new) = (Sample::new(10), Sample::new(11));
     let turn = Arc::<AtomicUsize>::default();
     let server = Server::new({
-        let (samples, turn) = ([old, new], Arc::clone(&turn));
-        move |asked, line| match samples.get(turn.load(SeqCst)) {
-            Some(sample) => sample.answer(asked, line),
-            None => line.answer(500, &[], b""),
+        let turn = Arc::clone(&turn);
+        move |asked, line| match turn.load(SeqCst) {
+            0 => old.answer(asked, line),
+            1 => new.answer(asked, line),
+            2 => line.answer(500, &[], b""),
+            _ if asked.method == "HEAD" => line.answer(405, &[], b""),
+            _ => new.answer(asked, line),
         }
     });
     let machine = Machine::new();
@@ -500,6 +503,15 @@ fn policies() {
     turn.store(1, SeqCst);
     let second = machine.pull(&wanted(PullPolicy::Newer)).unwrap();
     assert!(second.is_new && second.digest != first.digest);
+    // One that does not know HEAD is asked for the whole.
+    turn.store(3, SeqCst);
+    let before = server.asked().len();
+    assert!(!machine.pull(&wanted(PullPolicy::Newer)).unwrap().is_new);
+    let methods: Vec<String> = server.asked()[before..]
+        .iter()
+        .map(|asked| asked.method.clone())
+        .collect();
+    assert_eq!(methods, ["HEAD", "GET"]);
     // A registry that is ill does not take away what is there.
     turn.store(2, SeqCst);
     for policy in [PullPolicy::Always, PullPolicy::Newer] {
@@ -524,4 +536,56 @@ fn policies() {
             .to_string()
             .contains("does not have the manifest sha256:")
     );
+}
+
+#[test]
+fn proxies() {
+    if !is_root("proxies") {
+        return;
+    }
+    let sample = Sample::new(10);
+    let proxy = Server::new(move |asked, line| sample.answer(asked, line));
+    let url = format!("http://user:secret@{}", proxy.host());
+    let pull = |without: &str| {
+        let machine = Machine::new();
+        let mut pull = machine.podunit(&[
+            "pull",
+            "registry.invalid:5000/app",
+            "--tls-verify=false",
+            "--retry=0",
+        ]);
+        pull.env("HTTPS_PROXY", &url)
+            .env("http_proxy", &url)
+            .env("NO_PROXY", without);
+        pull.output().unwrap()
+    };
+    let output = pull("other.invalid");
+    assert!(output.status.success(), "{output:?}");
+    let asked = proxy.asked();
+    let connects: Vec<&Asked> = asked.iter().filter(|asked| asked.method == "CONNECT").collect();
+    assert!(
+        connects.iter().all(|asked| asked.path == "registry.invalid:5000"),
+        "{connects:?}"
+    );
+    assert!(
+        connects
+            .iter()
+            .all(|asked| asked.header("proxy-authorization") == Some("Basic dXNlcjpzZWNyZXQ="))
+    );
+    // What is behind the proxy does not hear who asks the proxy.
+    let behind: Vec<&Asked> = asked.iter().filter(|asked| asked.method != "CONNECT").collect();
+    assert!(
+        behind.len() >= 4
+            && behind
+                .iter()
+                .all(|asked| asked.header("proxy-authorization").is_none())
+    );
+    let before = proxy.asked().len();
+    let output = pull("x,.invalid");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("lookup address"),
+        "{output:?}"
+    );
+    assert_eq!(proxy.asked().len(), before);
 }

@@ -27,7 +27,7 @@ fn registry(test: &str, wants: &Wants<'_>) -> Option<Registry> {
 
 impl Machine {
     /// `podunit image ARGUMENTS` on this machine's `/var/lib` and `/run`.
-    fn podunit(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn podunit(&self, arguments: &[&str]) -> Command {
         let script = "mount --bind \"$1\" /var/lib && mount --bind \"$2\" /run && shift 2 && exec \"$@\"";
         let mut command = Command::new("unshare");
         command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]);

@@ -166,7 +166,13 @@ fn serve(
     handler: &Handler,
     socket: &TcpStream,
 ) {
-    let asked = read(stream);
+    let mut asked = read(stream);
+    // A proxy: what comes next is for whoever is behind, and this server is everybody.
+    while let Some(connect) = asked.take_if(|asked| asked.method == "CONNECT") {
+        known.lock().unwrap().push(connect);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        asked = read(stream);
+    }
     if asked.is_none() {
         // As servers answer who speaks TLS to them, or nonsense.
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");

@@ -22,7 +22,8 @@ pub struct Remote<'a> {
     configuration: &'a dyn Fn(Blob) -> Result<Vec<u8>, ImageError>,
 }
 
-/// The digest of what a reference names in the registry, if the registry says it without being asked for the whole.
+/// The digest of what a reference names in the registry. Where that is not said without asking for the whole, the
+/// whole is asked for.
 ///
 /// # Errors
 /// Those of [`Session::get`].
@@ -31,12 +32,31 @@ pub fn digest(
     reference: &Reference,
     (retry, pauses): (Retry, &dyn Pauses),
 ) -> Result<Option<Digest>, RegistryError> {
-    let answer = retry.run(pauses, || {
-        session.get("HEAD", &path(reference), &accept(), &what(reference))
+    let (path, what) = (path(reference), what(reference));
+    let head = retry.run(pauses, || session.get("HEAD", &path, &accept(), &what));
+    let said = match head {
+        Ok(answer) => answer
+            .header(DOCKER_CONTENT_DIGEST)
+            .and_then(|text| text.parse().ok()),
+        // Some do not know HEAD.
+        Err(
+            RegistryError::NotFound { .. }
+            | RegistryError::Status {
+                status: 400 | 405 | 501,
+                ..
+            },
+        ) => None,
+        Err(error) => return Err(error),
+    };
+    if said.is_some() {
+        return Ok(said);
+    }
+    let json = retry.run(pauses, || {
+        session
+            .get("GET", &path, &accept(), &what)?
+            .text(DOCUMENT_MAX, &what)
     })?;
-    Ok(answer
-        .header(DOCKER_CONTENT_DIGEST)
-        .and_then(|text| text.parse().ok()))
+    Ok(Some(digest_of(&json)))
 }
 
 impl<'a> Remote<'a> {

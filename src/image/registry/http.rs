@@ -336,7 +336,7 @@ fn tls_failure(host: String, error: &rustls::Error) -> RegistryError {
     let problem = match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
             "its certificate is not signed by a CA that this machine trusts: put the CA's certificate into \
-             /etc/containers/certs.d/{host}/ca.crt"
+             /etc/containers/certs.d/{host}/ca.crt, or install ca-certificates if this machine trusts none"
         ),
         rustls::Error::InvalidCertificate(error) => format!("its certificate is not accepted: {error}"),
         rustls::Error::InvalidMessage(_) => NOT_TLS.to_owned(),

@@ -125,6 +125,10 @@ mod tests {
         assert_eq!(proxy(&both, "http://a").as_deref(), Some("h:1"));
         assert_eq!(proxy(&both, "https://a").as_deref(), Some("s:2"));
         assert_eq!(proxy(&both[..1], "https://a"), None);
+        assert_eq!(
+            proxy(&[("HTTPS_PROXY", "socks5://s")], "https://a").as_deref(),
+            Some("s:1080")
+        );
         assert_eq!(proxy(&[("HTTPS_PROXY", "")], "https://a"), None);
         for here in [
             "https://localhost:5000",
