@@ -5,6 +5,7 @@ use crate::definition::{self, Broken, Definitions};
 use crate::diagnostic::{self, Place, Problem, Severity};
 use crate::generate::claims::Claims;
 use crate::generate::emit::Output;
+use crate::generate::images::Images;
 use crate::generate::running::{self, Running};
 use crate::generate::{UnitFile, UnitSet, stub, units};
 use crate::model::{Paths, Pod, PodName};
@@ -59,7 +60,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let definitions = definition::read(&paths);
     let jobs = definitions.pods.iter().map(|pod| Job::Pod(pod, Vec::new()));
     let output = open(dir)?;
-    let run = Run::new(&paths, dir, definitions.problems).all(&output, jobs.collect());
+    let run = Run::new(&paths, dir, Images::of_each_pod(), definitions.problems).all(&output, jobs.collect());
     let color = std::io::stderr().is_terminal();
     // A closed standard error leaves nobody to tell.
     let text = diagnostic::render(&run.problems, &definitions.sources, color);
@@ -94,7 +95,7 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
     let dir = Path::new(dir);
     let run = match open(dir) {
         Ok(output) => {
-            let mut run = Run::new(&paths, dir, problems);
+            let mut run = Run::new(&paths, dir, Images::shared(), problems);
             run.end = Some(Instant::now() + DEADLINE);
             let jobs = run.jobs(&definitions, &running);
             run.all(&output, jobs)
@@ -131,15 +132,17 @@ enum Job<'a> {
 /// One run: which names are taken, what is wrong.
 struct Run {
     claims: Claims,
+    images: Images,
     problems: Vec<Problem>,
     /// When pods that are still to be made are left out.
     end: Option<Instant>,
 }
 
 impl Run {
-    fn new(paths: &Paths, dir: &Path, problems: Vec<Problem>) -> Self {
+    fn new(paths: &Paths, dir: &Path, images: Images, problems: Vec<Problem>) -> Self {
         Self {
             claims: Claims::read(paths, dir),
+            images,
             problems,
             end: None,
         }
@@ -224,8 +227,9 @@ impl Run {
 
     /// What is to be written, if it can be made and its names are free; what keeps it from that is a problem.
     fn make(&mut self, job: Job) -> Option<UnitSet> {
-        let (set, pod, source) = match job {
-            Job::Again(running) => (Ok(running.again()), &running.name, Path::new("")),
+        // With whoever asks for images.
+        let (set, asking, pod, source) = match job {
+            Job::Again(running) => (Ok(running.again()), running.pod(), &running.name, Path::new("")),
             Job::Pod(pod, _) if self.end.is_some_and(|end| Instant::now() > end) => {
                 let why = format!("all pods took more than {DEADLINE:?}");
                 let help = "run `systemctl daemon-reload` when the machine is less busy";
@@ -234,22 +238,29 @@ impl Run {
                 return None;
             }
             Job::Pod(pod, more) => {
-                let set = units::of(pod).map(|mut set| {
+                let set = units::of(pod, &mut self.images).map(|mut set| {
                     set.files.splice(0..0, more);
                     set
                 });
-                (set, &pod.name, pod.source.as_path())
+                (set, Some(pod), &pod.name, pod.source.as_path())
             }
             Job::Stub(broken) => {
                 let set = stub::of(&broken.name, &broken.source, &broken.install);
-                (set, &broken.name, broken.source.as_path())
+                (set, None, &broken.name, broken.source.as_path())
             }
         };
         let claimed = match set {
-            Ok(set) => self.claims.claim(&set).map(|()| set).map_err(|problem| *problem),
-            Err(error) => Err(no_units(pod, source, error)),
+            Ok(set) => self.claims.claim(&set).map(|()| set),
+            Err(error) => Err(Box::new(no_units(pod, source, error))),
         };
-        claimed.map_err(|problem| self.problems.push(problem)).ok()
+        let complete = claimed.and_then(|mut set| {
+            if let Some(asking) = asking {
+                let drop_ins = self.images.drop_ins(asking);
+                set.images = drop_ins.map_err(|error| no_units(pod, source, error))?;
+            }
+            Ok(set)
+        });
+        complete.map_err(|problem| self.problems.push(*problem)).ok()
     }
 
     fn exit_code(&self) -> ExitCode {

@@ -67,7 +67,11 @@ impl Output {
             .files
             .iter()
             .map(|file| (file.name.as_str(), file.text.as_str(), 0o644));
-        let files: Vec<(&str, &str, u32)> = compiled.chain(units).collect();
+        let images = set
+            .images
+            .iter()
+            .map(|file| (file.name.as_str(), file.text.as_str(), 0o644));
+        let files: Vec<(&str, &str, u32)> = compiled.chain(images).chain(units).collect();
 
         let written = files
             .iter()
@@ -98,9 +102,12 @@ impl Output {
     }
 
     fn write_file(&self, name: &str, text: &str, mode: Mode) -> Result<(), Errno> {
-        match self.create(name, OFlags::EXCL, text, mode) {
-            Err(Errno::EXIST) => {}
-            written => return written,
+        let mut written = self.create(name, OFlags::EXCL, text, mode);
+        if written == Err(Errno::NOENT) && self.make_folder(name)? {
+            written = self.create(name, OFlags::EXCL, text, mode);
+        }
+        if written != Err(Errno::EXIST) {
+            return written;
         }
         let temporary = self.temporary(name);
         self.create(&temporary, OFlags::TRUNC, text, mode)?;
@@ -117,11 +124,8 @@ impl Output {
     fn link(&self, link: &Link) -> Result<(), Errno> {
         let make = |name: &str| rustix::fs::symlinkat(link.target.as_str(), &self.fd, name);
         let mut made = make(&link.path);
-        if let (Err(Errno::NOENT), Some((dir, _))) = (made, link.path.split_once('/')) {
-            match rustix::fs::mkdirat(&self.fd, dir, Mode::from_raw_mode(0o755)) {
-                Ok(()) | Err(Errno::EXIST) => made = make(&link.path),
-                Err(errno) => return Err(errno),
-            }
+        if made == Err(Errno::NOENT) && self.make_folder(&link.path)? {
+            made = make(&link.path);
         }
         if made != Err(Errno::EXIST) {
             return made;
@@ -130,6 +134,17 @@ impl Output {
         let temporary = self.temporary(&link.path);
         make(&temporary)?;
         rustix::fs::renameat(&self.fd, &temporary, &self.fd, link.path.as_str())
+    }
+
+    /// Makes the folder that the name begins with; false if it has none.
+    fn make_folder(&self, name: &str) -> Result<bool, Errno> {
+        let Some((folder, _)) = name.split_once('/') else {
+            return Ok(false);
+        };
+        match rustix::fs::mkdirat(&self.fd, folder, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => Ok(true),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// A name in the same directory that no unit can have, and no other process uses.

@@ -1,11 +1,12 @@
 //! Model → unit files → a directory.
 //!
-//! [`units::of`] and [`stub::of`] are pure: a pod, or a broken definition, becomes a [`UnitSet`]. [`running`] reads
-//! what running pods were started with, [`claims`] sees to it that no unit has two masters, and [`emit`] writes a
+//! [`units::of`] and [`stub::of`] are pure: a pod, or a broken definition, becomes a [`UnitSet`]. [`images`] are what
+//! pods share. [`running`] reads what running pods were started with, [`claims`] sees to it that no unit has two masters, and [`emit`] writes a
 //! set into a directory, all of it or nothing.
 
 pub mod claims;
 pub mod emit;
+pub mod images;
 pub mod install;
 mod resource;
 pub mod running;
@@ -33,6 +34,8 @@ pub struct UnitSet {
     pub pod: PodName,
     /// Its definition, for messages.
     pub source: PathBuf,
+    /// Drop-ins of units that fetch images for this and other pods; their names begin with their folders'.
+    pub images: Vec<UnitFile>,
     /// Unit files; the one that a user starts is the last.
     pub files: Vec<UnitFile>,
     /// Symbolic links.

@@ -45,6 +45,11 @@ pub fn all(paths: &Paths) -> (Vec<Running>, Vec<Problem>) {
 }
 
 impl Running {
+    /// The pod as it was started, if this version of podunit did it.
+    pub fn pod(&self) -> Option<&Pod> {
+        self.pod.as_ref()
+    }
+
     /// Everything that the pod was started with, to be written again.
     pub fn again(&self) -> UnitSet {
         // They could be made when the pod was started.
@@ -60,6 +65,7 @@ impl Running {
                 .as_ref()
                 .map(|pod| pod.source.clone())
                 .unwrap_or_default(),
+            images: Vec::new(),
             files: self.files.clone(),
             links,
             compiled: Some(self.compiled.clone()),

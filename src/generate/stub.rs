@@ -20,6 +20,7 @@ pub fn of(name: &PodName, source: &Path, wanted_by: &[Directive]) -> Result<Unit
     Ok(UnitSet {
         pod: name.clone(),
         source: source.to_owned(),
+        images: Vec::new(),
         files: vec![UnitFile {
             name: name.unit(),
             text: unit.finish()?,

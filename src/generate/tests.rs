@@ -1,5 +1,6 @@
 //! What must hold for the units of any pod. Whole units, word by word, are in `tests/fixtures/generate`.
 
+use super::images::Images;
 use super::{UnitSet, stub, units};
 use crate::model::{
     Container, Directive, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready, Request,
@@ -7,6 +8,9 @@ use crate::model::{
 };
 use std::path::Path;
 use std::time::Duration;
+
+/// The unit that fetches the image of every container here.
+const IMAGE: &str = "podunit-image@97639deb2daa2a5f0907db2cd2045bc2.service";
 
 fn lines(lines: &[(&str, &str)]) -> Vec<Directive> {
     lines
@@ -18,7 +22,7 @@ fn lines(lines: &[(&str, &str)]) -> Vec<Directive> {
         .collect()
 }
 
-fn container(name: &str) -> Container {
+pub(super) fn container(name: &str) -> Container {
     Container {
         name: MemberName::new(name).unwrap(),
         source: "/etc/podunit/x.pod".into(),
@@ -45,7 +49,7 @@ fn container(name: &str) -> Container {
     }
 }
 
-fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
+pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
     Pod {
         version: SCHEMA_VERSION,
         name: PodName::new("x").unwrap(),
@@ -91,7 +95,7 @@ fn nothing_orders_the_supervisor_towards_its_own_pod() {
         ("After", "x-pod.service pod-x-b.service"),
         ("Before", "pod-x.service"),
     ]);
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     assert_eq!(
         values(&set, "pod-x.service", "After"),
         ["dbus.service dbus-broker.service", "db.service"]
@@ -99,7 +103,7 @@ fn nothing_orders_the_supervisor_towards_its_own_pod() {
     assert!(values(&set, "pod-x.service", "Before").is_empty());
     assert_eq!(
         values(&set, "pod-x-a.service", "After"),
-        ["pod-x-infra.service", "pod-x-b.service"]
+        ["pod-x-infra.service", IMAGE, "pod-x-b.service"]
     );
     assert!(values(&set, "pod-x-a.service", "Before").is_empty());
 }
@@ -111,7 +115,7 @@ fn what_the_pod_waits_for_keeps_infra_too() {
         ("ConditionPathExists", "/srv"),
         ("OnFailure", "mail.service"),
     ];
-    let set = units::of(&pod(&conditions, &[])).unwrap();
+    let set = units::of(&pod(&conditions, &[]), &mut Images::shared()).unwrap();
     for (key, infra, member) in [
         ("Requires", 1, 1),
         ("ConditionPathExists", 1, 1),
@@ -131,7 +135,7 @@ fn what_the_pod_waits_for_keeps_infra_too() {
 fn limits_of_the_pod_are_the_slices() {
     let mut pod = pod(&[], &[("MemoryMax", "1G"), ("Environment", "A=b")]);
     pod.members[0].units.service = lines(&[("MemoryMax", "10M")]);
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     assert_eq!(values(&set, "pods-x.slice", "MemoryMax"), ["1G"]);
     assert_eq!(values(&set, "pod-x-a.service", "MemoryMax"), ["10M"]);
     assert!(values(&set, "pod-x.service", "MemoryMax").is_empty());
@@ -142,7 +146,7 @@ fn limits_of_the_pod_are_the_slices() {
 fn a_stop_has_time_for_its_last_step() {
     let mut pod = pod(&[], &[]);
     pod.members[1].stop_signal = Some(Signal::INT);
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     assert_eq!(
         values(&set, "pod-x-a.service", "ExecStop"),
         ["/usr/bin/podunit member stop x a"]
@@ -157,7 +161,7 @@ fn a_stop_has_time_for_its_last_step() {
     assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["10s"]);
     // 0 would be no limit at all.
     pod.members[1].stop_timeout = Duration::ZERO;
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     assert_eq!(
         values(&set, "pod-x-b.service", "ExecStop"),
         ["/usr/bin/podunit member stop x b"]
@@ -171,7 +175,7 @@ fn a_stop_has_time_for_its_last_step() {
 fn a_member_keeps_its_own_restart() {
     let mut pod = pod(&[], &[]);
     pod.members[0].units.service = lines(&[("Restart", "always")]);
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     assert_eq!(values(&set, "pod-x-a.service", "Restart"), ["always"]);
     assert_eq!(values(&set, "pod-x-b.service", "Restart"), ["on-failure"]);
 }
@@ -180,7 +184,7 @@ fn a_member_keeps_its_own_restart() {
 fn members_with_files_of_their_own_have_quadlets_names() {
     let mut pod = pod(&[("After", "a.service db.service")], &[]);
     assert!(
-        units::of(&pod)
+        units::of(&pod, &mut Images::shared())
             .unwrap()
             .links
             .iter()
@@ -188,7 +192,7 @@ fn members_with_files_of_their_own_have_quadlets_names() {
     );
     pod.members[0].source = "/etc/podunit/a.container".into();
     pod.members[1].units.unit = lines(&[("After", "a.service x-pod.service")]);
-    let set = units::of(&pod).unwrap();
+    let set = units::of(&pod, &mut Images::shared()).unwrap();
     let shown: Vec<String> = set
         .links
         .iter()
@@ -204,7 +208,7 @@ fn members_with_files_of_their_own_have_quadlets_names() {
     );
     assert_eq!(
         values(&set, "pod-x-b.service", "After"),
-        ["pod-x-infra.service", "a.service"]
+        ["pod-x-infra.service", IMAGE, "a.service"]
     );
 }
 
@@ -212,7 +216,7 @@ fn members_with_files_of_their_own_have_quadlets_names() {
 fn nothing_can_add_a_line() {
     for hostile in ["a\nExecStart=/bin/sh", "a\r", "a\\", "a\0b"] {
         assert!(
-            units::of(&pod(&[("Description", hostile)], &[])).is_err(),
+            units::of(&pod(&[("Description", hostile)], &[]), &mut Images::shared()).is_err(),
             "{hostile:?}"
         );
         assert!(
@@ -225,6 +229,6 @@ fn nothing_can_add_a_line() {
             "{hostile:?}"
         );
     }
-    assert!(units::of(&pod(&[("Description=x\nAfter", "a")], &[])).is_err());
-    assert!(units::of(&pod(&[("After", "a.service")], &[])).is_ok());
+    assert!(units::of(&pod(&[("Description=x\nAfter", "a")], &[]), &mut Images::shared()).is_err());
+    assert!(units::of(&pod(&[("After", "a.service")], &[]), &mut Images::shared()).is_ok());
 }

@@ -2,6 +2,7 @@
 //!
 //! Whatever a definition says for systemd comes after our own lines, so that it adds to them or overrides them.
 
+use super::images::Images;
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
 use crate::model::{Container, Directive, ImageSource, Network, Pod, Ready};
@@ -25,21 +26,22 @@ const RESTART_DELAY: Duration = Duration::from_millis(100);
 /// Before infra is, for which every member waits.
 const INFRA_RESTART_DELAY: Duration = Duration::from_millis(20);
 
-/// All that is written for a pod.
+/// All that is written for a pod, but for the drop-ins of `images`.
 ///
 /// # Errors
 /// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
-pub fn of(pod: &Pod) -> Result<UnitSet, GenerateError> {
+pub fn of(pod: &Pod, images: &mut Images) -> Result<UnitSet, GenerateError> {
     let mut files = Vec::with_capacity(pod.members.len() + 3);
     files.push(slice(pod)?);
     for member in &pod.members {
-        files.push(member_unit(pod, member)?);
+        files.push(member_unit(pod, member, images)?);
     }
     files.push(infra(pod)?);
     files.push(supervisor(pod)?);
     Ok(UnitSet {
         pod: pod.name.clone(),
         source: pod.source.clone(),
+        images: Vec::new(),
         files,
         links: install::of_pod(pod)?,
         compiled: Some(serde_json::to_string(pod)? + "\n"),
@@ -146,13 +148,17 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
 }
 
 /// `pod-X-a.service`: the container's own process.
-fn member_unit(pod: &Pod, member: &Container) -> Result<UnitFile, GenerateError> {
+fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<UnitFile, GenerateError> {
     let (name, container) = (pod.name.as_str(), member.name.as_str());
     let step = |verb| [PODUNIT, "member", verb, name, container];
     let mut unit = begin(&format!("Container {container} of pod {name}"), &member.source);
     // Not BindsTo=: after a crash of infra, members that were stopped by it would stay down.
     unit.units("Requires", &[pod.name.infra_unit()])
         .units("After", &[pod.name.infra_unit()]);
+    // Whether it can be had or not: the member may start with what the store has, and says so if that is nothing.
+    if let Some(image) = member.request().and_then(|request| images.unit(request)) {
+        unit.units("Wants", &[image]).units("After", &[image]);
+    }
     unit.units("PartOf", &[pod.name.infra_unit(), pod.name.unit()]);
     unit.token("RequiresMountsFor", "/var/lib/podunit");
     for path in host_paths(member) {

@@ -162,6 +162,11 @@ impl Paths {
         self.under("/var/lib/podunit/images")
     }
 
+    /// The file in the store that is there exactly while it has an image, by [`super::reference_key`].
+    pub fn image_reference(&self, key: &str) -> PathBuf {
+        self.image_store().join("refs").join(key)
+    }
+
     /// The writable layers of a pod's members. Made by the first member, removed after an intended stop.
     pub fn writable_layers(&self, pod: &PodName) -> PathBuf {
         self.under("/var/lib/podunit/containers").join(pod.as_str())

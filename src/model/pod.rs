@@ -1,6 +1,6 @@
 //! A pod as a whole.
 
-use super::{Container, PodName, PortMapping, duration};
+use super::{Container, PodName, PortMapping, Request, duration};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +64,11 @@ impl Pod {
                 .map(|member| self.name.member_unit(&member.name)),
         );
         units
+    }
+
+    /// What the members ask for, in their order; the same may come more than once.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.members.iter().filter_map(Container::request)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// An image that is wanted on this machine. Two members that want the same have equal requests, and share the unit
 /// `podunit-image@ID.service`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The image: `docker.io/library/nginx:latest`, or short.
@@ -39,7 +39,7 @@ pub struct Request {
 }
 
 /// When a registry is asked for an image (podman-run(1), `--pull`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PullPolicy {
     /// At every start; the image of this machine serves if that fails.
@@ -80,6 +80,16 @@ impl Request {
         }
         id
     }
+
+    /// The unit that fetches the image, for all pods that ask for it.
+    pub fn unit(&self) -> String {
+        unit_of(&self.id())
+    }
+}
+
+/// The unit that fetches the image of the request with this ID.
+pub fn unit_of(id: &str) -> String {
+    format!("podunit-image@{id}.service")
 }
 
 impl PullPolicy {

@@ -78,7 +78,7 @@ impl Entry {
 
 impl Store {
     pub(super) fn entry_path(&self, key: &str) -> PathBuf {
-        self.root.join("refs").join(key)
+        self.paths.image_reference(key)
     }
 
     /// The image that is meant. One that was asked for by its digest may have been loaded by its tag.

@@ -1,0 +1,178 @@
+//! Requests for images → drop-ins of the units that fetch them, `podunit-image@ID.service`.
+//!
+//! The unit is a template that all pods share (`units/podunit-image@.service`); its instance is a request's ID. What is
+//! particular to a request stands in a drop-in of whichever pod asks for it first; its file name says which pod, and so
+//! where the request itself is found.
+
+use super::{GenerateError, HEADER, UnitFile};
+use crate::model::{Paths, Pod, PodName, PullPolicy, Reference, Request, reference_key};
+use crate::unitfile::write::UnitWriter;
+use std::collections::HashMap;
+
+/// The units that fetch images, over all pods of a run.
+#[derive(Debug, Default)]
+pub struct Images {
+    known: HashMap<Request, Image>,
+    each: bool,
+}
+
+#[derive(Debug)]
+struct Image {
+    unit: String,
+    /// Whether a pod has the drop-in.
+    is_written: bool,
+}
+
+impl Images {
+    /// For a generator: one drop-in for a request, however many pods have it.
+    pub fn shared() -> Self {
+        Self::default()
+    }
+
+    /// For packages, which must not share a file: a drop-in for each pod.
+    pub fn of_each_pod() -> Self {
+        Self {
+            each: true,
+            ..Self::default()
+        }
+    }
+
+    /// The unit that fetches what is requested; none if nobody is to be asked.
+    pub fn unit(&mut self, request: &Request) -> Option<&str> {
+        (request.policy != PullPolicy::Never).then(|| self.known(request).unit.as_str())
+    }
+
+    /// The drop-ins that no pod before has brought along; from now on this pod has them.
+    ///
+    /// # Errors
+    /// A reference that cannot be in a unit file.
+    pub fn drop_ins(&mut self, pod: &Pod) -> Result<Vec<UnitFile>, GenerateError> {
+        let mut files: Vec<UnitFile> = Vec::new();
+        for request in pod.requests() {
+            if request.policy == PullPolicy::Never {
+                continue;
+            }
+            let each = self.each;
+            let image = self.known(request);
+            let name = format!("{}.d/{}", image.unit, drop_in_file(&pod.name));
+            let is_there = image.is_written && !each || files.iter().any(|file| file.name == name);
+            image.is_written = true;
+            if !is_there {
+                let text = drop_in(request)?;
+                files.push(UnitFile { name, text });
+            }
+        }
+        Ok(files)
+    }
+
+    fn known(&mut self, request: &Request) -> &mut Image {
+        let image = |request: &Request| Image {
+            unit: request.unit(),
+            is_written: false,
+        };
+        self.known.entry(request.clone()).or_insert_with_key(image)
+    }
+}
+
+/// The name of a pod's drop-in in the folder of a unit's.
+pub fn drop_in_file(pod: &PodName) -> String {
+    format!("pod-{pod}.conf")
+}
+
+/// What the unit is called, and when there is nothing to do for it.
+fn drop_in(request: &Request) -> Result<String, GenerateError> {
+    let mut unit = UnitWriter::new(HEADER);
+    // With specifiers, it is known on the machine only what is meant.
+    let reference = request.reference.parse::<Reference>().ok();
+    unit.section("Unit");
+    match (&reference, &request.platform) {
+        (None, _) => unit.passthrough("Description", &format!("Image {}", request.reference)),
+        (Some(reference), None) => unit.text("Description", &format!("Image {reference}")),
+        (Some(reference), Some(platform)) => {
+            unit.text("Description", &format!("Image {reference} for {platform}"))
+        }
+    };
+    if let Some(reference) = reference.filter(|_| request.policy == PullPolicy::Missing) {
+        let key = reference_key(&reference, request.platform.as_ref());
+        let path = Paths::default().image_reference(&key);
+        unit.passthrough("ConditionPathExists", &format!("!{}", path.display()));
+    }
+    Ok(unit.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::tests::{container, pod};
+    use crate::model::ImageSource;
+
+    fn asking(requests: &[Request]) -> Pod {
+        let members = requests.iter().enumerate().map(|(at, request)| {
+            let mut member = container(&format!("m{at}"));
+            member.image = ImageSource::Image(request.clone());
+            member
+        });
+        Pod {
+            members: members.collect(),
+            ..pod(&[], &[])
+        }
+    }
+
+    fn with(policy: PullPolicy) -> Request {
+        Request {
+            policy,
+            ..Request::new("nginx")
+        }
+    }
+
+    #[test]
+    fn a_request_is_written_once() {
+        let pod = asking(&[
+            with(PullPolicy::Missing),
+            with(PullPolicy::Missing),
+            with(PullPolicy::Always),
+        ]);
+        let mut images = Images::shared();
+        let names: Vec<String> = images
+            .drop_ins(&pod)
+            .unwrap()
+            .into_iter()
+            .map(|file| file.name)
+            .collect();
+        let name = |policy| format!("{}.d/pod-x.conf", with(policy).unit());
+        assert_eq!(names, [name(PullPolicy::Missing), name(PullPolicy::Always)]);
+        assert_eq!(images.drop_ins(&pod).unwrap(), []);
+        let mut images = Images::of_each_pod();
+        assert_eq!(images.drop_ins(&pod).unwrap().len(), 2);
+        assert_eq!(images.drop_ins(&pod).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn only_an_image_that_may_be_there_already_is_a_condition() {
+        let text = |request: Request| {
+            let files = Images::shared().drop_ins(&asking(&[request])).unwrap();
+            files.into_iter().map(|file| file.text).collect::<String>()
+        };
+        let missing = text(with(PullPolicy::Missing));
+        // printf docker.io/library/nginx:latest | sha256sum
+        let key = "86cee2c10898a48ff47a0626f8202a2408b5893aff5df58ae10d83166e6d7b0e";
+        let path = format!("/var/lib/podunit/images/refs/{key}");
+        assert!(
+            missing.contains("\nDescription=Image docker.io/library/nginx:latest\n"),
+            "{missing}"
+        );
+        assert!(
+            missing.contains(&format!("\nConditionPathExists=!{path}\n")),
+            "{missing}"
+        );
+        for policy in [PullPolicy::Always, PullPolicy::Newer] {
+            assert!(!text(with(policy)).contains("Condition"));
+        }
+        assert_eq!(text(with(PullPolicy::Never)), "");
+        let elsewhere = text(Request::new("registry.example/%b"));
+        assert!(
+            elsewhere.contains("\nDescription=Image registry.example/%b\n")
+                && !elsewhere.contains("Condition")
+        );
+    }
+}
