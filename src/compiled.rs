@@ -1,9 +1,10 @@
 //! Finding and reading compiled pods (`pod-X.json`), for every program that works on a pod by its name.
 
-use crate::model::{Paths, Pod, PodName, SCHEMA_VERSION};
+use crate::model::{Paths, Pod, PodName, Request, SCHEMA_VERSION, request};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,15 @@ pub enum CompiledError {
         /// The version it says.
         version: u32,
     },
+    /// No pod has a request with this ID.
+    #[error(
+        "no pod asks for an image with the request ID {id}: the definition has changed since the unit was made; \
+         `systemctl daemon-reload` takes that up"
+    )]
+    NoRequest {
+        /// The ID.
+        id: String,
+    },
     /// The file holds a pod of another name.
     #[error("{path}: this is the compiled form of the pod `{name}`, not of the pod its name says")]
     Name {
@@ -88,6 +98,51 @@ pub fn running(paths: &Paths, pod: &PodName) -> Result<Pod, CompiledError> {
         Some(found) => Ok(found),
         None => find(paths, pod).map(|(found, _)| found),
     }
+}
+
+/// Names of all pods of which there is a compiled form: those that systemd knows, and those that run.
+pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
+    let generated = paths.unit_dirs().into_iter().flat_map(|dir| named(&dir, ".json"));
+    let running = file_names(&paths.run()).filter_map(|name| {
+        let name: PodName = name.parse().ok()?;
+        paths.pod(&name).compiled().exists().then_some(name)
+    });
+    generated.chain(running).collect()
+}
+
+/// The request with this ID, of whichever pod has it. That pod is named by a drop-in of the request's unit; where there
+/// is none, since the pod has gone or has another definition now and still runs, all pods are looked through.
+///
+/// # Errors
+/// No pod has it.
+pub fn request(paths: &Paths, id: &str) -> Result<Request, CompiledError> {
+    let folder = format!("{}.d", request::unit_of(id));
+    // No other text is an ID, nor part of a path.
+    let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    let asking =
+        (paths.unit_dirs().into_iter().filter(|_| is_id)).flat_map(|dir| named(&dir.join(&folder), ".conf"));
+    let of_pod = |pod: PodName| {
+        let compiled = [find(paths, &pod).map(|(pod, _)| pod), running(paths, &pod)];
+        let mut requests = compiled
+            .into_iter()
+            .flatten()
+            .flat_map(|pod| pod.requests().cloned().collect::<Vec<_>>());
+        requests.find(|request| request.id() == id)
+    };
+    let found = asking.filter_map(of_pod).next();
+    found
+        .or_else(|| pods(paths).into_iter().filter(|_| is_id).find_map(of_pod))
+        .ok_or_else(|| CompiledError::NoRequest { id: id.to_owned() })
+}
+
+/// The pods whose files `pod-X` and `suffix` are in a folder.
+fn named(dir: &Path, suffix: &'static str) -> impl Iterator<Item = PodName> + use<> {
+    file_names(dir).filter_map(move |file| file.strip_prefix("pod-")?.strip_suffix(suffix)?.parse().ok())
+}
+
+fn file_names(dir: &Path) -> impl Iterator<Item = String> + use<> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
 fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
@@ -152,7 +207,6 @@ fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
         "share":{"net":true,"ipc":true,"uts":true,"pid":false},"hostname":null,"network":"none","ports":[],
@@ -219,5 +273,61 @@ mod tests {
             find(&paths, &pod),
             Err(CompiledError::Unreadable { .. })
         ));
+    }
+
+    #[test]
+    fn pods_are_listed_where_they_are_compiled_or_run() {
+        let (_dir, paths, _) = tree();
+        let generated = &paths.unit_dirs()[3];
+        put(&generated.join("pod-web.json"), "");
+        put(&generated.join("pod-web.service"), "");
+        put(&paths.pod(&PodName::new("db").unwrap()).compiled(), "");
+        fs::create_dir_all(paths.run_network()).unwrap();
+        let names: Vec<String> = pods(&paths).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["db", "web"]);
+    }
+
+    #[test]
+    fn a_request_is_found_by_its_id_wherever_its_pod_is() {
+        let (_dir, paths, _) = tree();
+        let asking = |name: &str, image: &str| {
+            let member = format!(
+                r#"{{"name":"a","source":"/a","image":{{"image":{{"reference":"{image}"}}}},"exec":null,"entrypoint":null,
+                "environment":[],"environment_files":[],"user":null,"working_dir":null,"binds":[],"tmpfs":[],
+                "read_only":false,"add_capabilities":[],"drop_capabilities":[],"stop_signal":null,"stop_timeout":1,
+                "reload_signal":null,"signal_map":{{}},"ready":"started","labels":{{}},
+                "units":{{"unit":[],"service":[],"install":[]}}}}"#
+            );
+            POD.replace("web", name)
+                .replace(r#""members":[]"#, &format!(r#""members":[{member}]"#))
+        };
+        let (old, new) = (Request::new("old"), Request::new("new"));
+        put(
+            &paths.under("/usr/lib/systemd/system/pod-web.json"),
+            &asking("web", "new"),
+        );
+        put(
+            &paths.pod(&PodName::new("web").unwrap()).compiled(),
+            &asking("web", "old"),
+        );
+        for request in [&old, &new] {
+            assert_eq!(
+                super::request(&paths, &request.id()).unwrap(),
+                *request,
+                "no drop-in"
+            );
+        }
+        let drop_in = paths
+            .under("/run/systemd/generator")
+            .join(format!("{}.d/pod-web.conf", new.unit()));
+        put(&drop_in, "");
+        put(&drop_in.with_file_name("10-proxy.conf"), "");
+        assert_eq!(super::request(&paths, &new.id()).unwrap(), new);
+        for id in ["", "../..", &Request::new("other").id(), &new.id()[1..]] {
+            assert!(
+                matches!(super::request(&paths, id), Err(CompiledError::NoRequest { .. })),
+                "{id}"
+            );
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! `podunit analyze [POD]`: how long the start of a pod took, and why.
 
 use super::output::{self, Format};
-use super::target::{Target, on_bus, pods};
+use super::target::{Target, on_bus};
 use crate::analyze::record::{self, Times};
 use crate::analyze::start::Start;
 use crate::analyze::{svg, words};
-use crate::compiled;
+use crate::compiled::{self, pods};
 use crate::model::{Paths, Pod};
 use crate::systemd::manager;
 use crate::systemd::unit::{Active, Properties, Unit};

@@ -1,8 +1,9 @@
 //! `podunit ps`: all pods and their members.
 
 use super::output::{self, Format};
-use super::target::{on_bus, pods};
+use super::target::on_bus;
 use super::view::{self, PodView};
+use crate::compiled::pods;
 use crate::model::Paths;
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@
 //! where the request itself is found.
 
 use super::{GenerateError, HEADER, UnitFile};
-use crate::model::{Paths, Pod, PodName, PullPolicy, Reference, Request, reference_key};
+use crate::model::{Paths, Pod, PullPolicy, Reference, Request, reference_key};
 use crate::unitfile::write::UnitWriter;
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ impl Images {
             }
             let each = self.each;
             let image = self.known(request);
-            let name = format!("{}.d/{}", image.unit, drop_in_file(&pod.name));
+            let name = format!("{}.d/{}", image.unit, pod.name.drop_in_file());
             let is_there = image.is_written && !each || files.iter().any(|file| file.name == name);
             image.is_written = true;
             if !is_there {
@@ -72,11 +72,6 @@ impl Images {
         };
         self.known.entry(request.clone()).or_insert_with_key(image)
     }
-}
-
-/// The name of a pod's drop-in in the folder of a unit's.
-pub fn drop_in_file(pod: &PodName) -> String {
-    format!("pod-{pod}.conf")
 }
 
 /// What the unit is called, and when there is nothing to do for it.

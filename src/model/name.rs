@@ -153,6 +153,11 @@ impl PodName {
         format!("{}++", self.0.replace(':', "+3a").replace('@', "+40"))
     }
 
+    /// The file name of the pod's drop-in for a unit that fetches an image which the pod asks for, `pod-X.conf`.
+    pub fn drop_in_file(&self) -> String {
+        format!("pod-{self}.conf")
+    }
+
     /// The file name of the compiled pod, `pod-X.json`, which stands beside the units.
     pub fn compiled_file(&self) -> String {
         format!("pod-{self}.json")

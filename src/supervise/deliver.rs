@@ -3,11 +3,10 @@
 use super::plan::MemberPlan;
 use super::signals;
 use crate::model::Signal;
-use crate::systemd::manager;
 use crate::systemd::pod::Delivery;
 use crate::systemd::unit::Active;
-use futures_util::StreamExt;
-use zbus::{Connection, MessageStream, Variant};
+use crate::systemd::{job, manager};
+use zbus::{Connection, Variant};
 
 /// A signal for one member, or why it gets none.
 #[derive(Debug, Clone)]
@@ -129,7 +128,7 @@ pub(super) async fn reload(bus: Option<Connection>, members: Vec<Reload>) -> Vec
             (Err(error), _) => ("failed", error.clone()),
             (Ok(look), _) if !look.active => ("skipped", "it does not run".to_owned()),
             (Ok(look), _) if !look.can_reload => ("skipped", "no ReloadSignal=".to_owned()),
-            (Ok(_), Some(bus)) => match reload_one(bus, &member.unit).await {
+            (Ok(_), Some(bus)) => match job::run(bus, &member.unit, job::Kind::Reload).await {
                 Ok(result) if result == "done" => ("reloaded", String::new()),
                 Ok(result) => (
                     "failed",
@@ -178,22 +177,6 @@ async fn look(bus: &Connection, unit: &str) -> zbus::Result<Look> {
         can_reload,
         after,
     })
-}
-
-async fn reload_one(bus: &Connection, unit: &str) -> zbus::Result<String> {
-    let mut ends = MessageStream::for_match_rule(manager::job_rule(unit).as_str(), bus, None).await?;
-    let job = manager::reload_unit(bus, unit).await?;
-    while let Some(end) = ends.next().await {
-        let end = end?;
-        let body = end.body();
-        let (_, ended, _, result): (u32, zbus::ObjectPath<'_>, &str, &str) = body.deserialize()?;
-        if ended == *job {
-            return Ok(result.to_owned());
-        }
-    }
-    Err(zbus::Error::Failure(
-        "the connection to the bus was lost".to_owned(),
-    ))
 }
 
 /// Indices of `units`, each after those of them that it is ordered after. systemd has broken any cycle.

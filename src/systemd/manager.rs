@@ -3,7 +3,7 @@
 
 use super::unit::{Active, Properties, Unit, is_restarting};
 use zbus::message::Message;
-use zbus::{Connection, DynamicType, OwnedObjectPath, Result};
+use zbus::{Connection, DynamicType, Result};
 
 /// systemd's name on the bus.
 pub const NAME: &str = "org.freedesktop.systemd1";
@@ -169,18 +169,6 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<()> {
     bus.call_method(Some(NAME), PATH, Some(INTERFACE), "StartUnit", &body)
         .await
         .map(drop)
-}
-
-/// Queues a reload of a unit and returns its job, which ends with `JobRemoved` (see [`job_rule`]).
-///
-/// # Errors
-/// systemd refuses, or there is no systemd to ask.
-pub async fn reload_unit(bus: &Connection, unit: &str) -> Result<OwnedObjectPath> {
-    let body = (unit, "fail");
-    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "ReloadUnit", &body)
-        .await?
-        .body()
-        .deserialize()
 }
 
 /// Sends a signal to the processes of a unit: `main` or `all`. systemd knows its processes by pidfd, so a process ID

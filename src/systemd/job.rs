@@ -1,0 +1,62 @@
+//! Jobs of units, from the request to their end.
+
+use super::manager::{INTERFACE, NAME, PATH, job_rule};
+use futures_util::StreamExt;
+use zbus::{Connection, MessageStream, OwnedObjectPath, Result};
+
+/// What is done to a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Start it.
+    Start,
+    /// Stop it if it runs, and start it.
+    Restart,
+    /// Have it read its configuration again.
+    Reload,
+}
+
+impl Kind {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Start => "StartUnit",
+            Self::Restart => "RestartUnit",
+            Self::Reload => "ReloadUnit",
+        }
+    }
+}
+
+/// Has systemd send its signals to this connection, which it does for nobody who has not asked.
+///
+/// # Errors
+/// There is no systemd to ask.
+pub async fn subscribe(bus: &Connection) -> Result<()> {
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "Subscribe", &())
+        .await
+        .map(drop)
+}
+
+/// Queues a job for a unit, unless one of another kind is queued for it already, and waits for its end. Returns systemd's
+/// word for it: `done`, `failed`, `canceled`, `timeout`, `dependency`, `skipped` … The connection must be subscribed.
+///
+/// # Errors
+/// systemd refuses, or the connection is lost.
+pub async fn run(bus: &Connection, unit: &str, kind: Kind) -> Result<String> {
+    // Before the call: an end that comes at once is not missed.
+    let mut ends = MessageStream::for_match_rule(job_rule(unit).as_str(), bus, None).await?;
+    let job: OwnedObjectPath = bus
+        .call_method(Some(NAME), PATH, Some(INTERFACE), kind.method(), &(unit, "fail"))
+        .await?
+        .body()
+        .deserialize()?;
+    while let Some(end) = ends.next().await {
+        let end = end?;
+        let body = end.body();
+        let (_, ended, _, result): (u32, zbus::ObjectPath<'_>, &str, &str) = body.deserialize()?;
+        if ended == *job {
+            return Ok(result.to_owned());
+        }
+    }
+    Err(zbus::Error::Failure(
+        "the connection to the bus was lost".to_owned(),
+    ))
+}
