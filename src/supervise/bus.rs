@@ -1,7 +1,7 @@
 //! The supervisor's conversation with systemd: one connection, one stream of messages, and everything that is learnt
 //! from it in the order in which systemd said it.
 
-use super::event::{Event, Role};
+use super::event::{Event, Fetch, Role};
 use crate::systemd::manager::{self, BUS, NAME, SERVICE, UNIT};
 use crate::systemd::unit::{Active, Properties, Unit};
 use futures_util::StreamExt;
@@ -22,7 +22,32 @@ enum Question {
     List,
     /// A property interface of a unit, by its place.
     Properties(usize),
+    /// A property interface of a unit that fetches an image, by its place.
+    Image(usize),
     Recheck,
+}
+
+/// A unit that fetches an image. It is followed only while it does: that of an image which is there needs no messages.
+#[derive(Debug, Clone, Default)]
+struct Image {
+    name: String,
+    path: String,
+    unit: Unit,
+    status: String,
+    is_followed: bool,
+}
+
+impl Image {
+    fn is_under_way(&self) -> bool {
+        self.unit.job || self.unit.active == Active::Activating
+    }
+
+    fn apply(&mut self, properties: &Properties<'_>) {
+        self.unit.apply(properties);
+        if let Some(zbus::Variant::Str(status)) = properties.get("StatusText") {
+            self.status = status.to_string();
+        }
+    }
 }
 
 /// A connection to the system bus that follows the units of one pod.
@@ -34,13 +59,15 @@ pub(super) struct Bus {
     names: Vec<String>,
     paths: Vec<String>,
     units: Vec<Unit>,
+    images: Vec<Image>,
     questions: HashMap<NonZeroU32, Question>,
     syncing: bool,
 }
 
 impl Bus {
-    /// Connects, follows `names` (supervisor, infra, members) and begins to read them all.
-    pub(super) async fn connect(names: Vec<String>) -> Result<Self> {
+    /// Connects, follows `names` (supervisor, infra, members) and begins to read them all, and those units of `images`
+    /// that are at work.
+    pub(super) async fn connect(names: Vec<String>, images: Vec<String>) -> Result<Self> {
         let connection = zbus::connection::Builder::system().build().await?;
         let mut bus = Self {
             stream: MessageStream::from(&connection),
@@ -48,14 +75,20 @@ impl Bus {
             systemd: None,
             paths: names.iter().map(|name| manager::unit_path(name)).collect(),
             units: vec![Unit::default(); names.len()],
+            images: (images.into_iter())
+                .map(|name| Image {
+                    path: manager::unit_path(&name),
+                    name,
+                    ..Image::default()
+                })
+                .collect(),
             names,
             questions: HashMap::new(),
             syncing: false,
         };
         // The bus handles these in order, so what comes after them is followed without a gap.
         for rule in manager::match_rules(&bus.names[FOLLOWED..]) {
-            bus.tell(BUS, "/org/freedesktop/DBus", BUS, "AddMatch", &rule)
-                .await?;
+            bus.match_rule("AddMatch", &rule).await?;
         }
         let owner = manager::call(BUS, "/org/freedesktop/DBus", BUS, "GetNameOwner", &NAME)?;
         bus.ask(Question::Owner, owner).await?;
@@ -80,7 +113,9 @@ impl Bus {
         // systemd sends no signals to the bus unless somebody wants them. Asking again is no harm.
         self.tell(NAME, manager::PATH, manager::INTERFACE, "Subscribe", &())
             .await?;
-        let call = manager::list_units(&self.names)?;
+        let images = self.images.iter().map(|image| &image.name);
+        let all: Vec<&String> = self.names.iter().chain(images).collect();
+        let call = manager::list_units(&all)?;
         self.ask(Question::List, call).await
     }
 
@@ -137,6 +172,12 @@ impl Bus {
             Question::List | Question::Recheck if failed => return Err(Error::from(answer.clone())),
             Question::List => return self.read_all(manager::listed(answer)?).await,
             Question::Recheck => return Ok(vec![Event::Rechecked(manager::listed(answer)?)]),
+            Question::Image(at) => {
+                if !failed {
+                    self.images[at].apply(&answer.body().deserialize::<Properties<'_>>()?);
+                }
+                return Ok(self.synced());
+            }
             Question::Properties(at) => {
                 if failed {
                     self.units[at] = Unit {
@@ -154,8 +195,9 @@ impl Bus {
 
     /// Asks for the properties of the units that have any of interest: a unit that waits for its start has none, and
     /// that is every member of a pod that is just being started.
-    async fn read_all(&mut self, listed: Vec<manager::Listed>) -> Result<Vec<Event>> {
-        for (at, listed) in listed.into_iter().enumerate().take(self.units.len()) {
+    async fn read_all(&mut self, mut listed: Vec<manager::Listed>) -> Result<Vec<Event>> {
+        let images = listed.split_off(self.units.len().min(listed.len()));
+        for (at, listed) in listed.into_iter().enumerate() {
             let waits = listed.job && matches!(listed.active, Active::Inactive | Active::Failed);
             self.units[at] = Unit {
                 load: listed.load,
@@ -171,16 +213,50 @@ impl Bus {
                 }
             }
         }
+        for (at, listed) in images.into_iter().enumerate().take(self.images.len()) {
+            self.images[at].unit = Unit {
+                active: listed.active,
+                job: listed.job,
+                ..Unit::default()
+            };
+            self.images[at].status.clear();
+            if self.images[at].is_under_way() {
+                self.follow_image(at).await?;
+            }
+        }
         Ok(self.synced())
     }
 
+    /// Follows a unit that fetches an image until it has done so.
+    async fn follow_image(&mut self, at: usize) -> Result<()> {
+        let name = self.images[at].name.clone();
+        if !std::mem::replace(&mut self.images[at].is_followed, true) {
+            self.match_rule("AddMatch", &manager::changes_rule(&name)).await?;
+        }
+        for interface in [UNIT, SERVICE] {
+            self.ask(Question::Image(at), manager::get_all(&name, interface)?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn match_rule(&self, method: &str, rule: &str) -> Result<()> {
+        self.tell(BUS, "/org/freedesktop/DBus", BUS, method, &rule).await
+    }
+
     fn synced(&mut self) -> Vec<Event> {
-        let reading = |question: &Question| matches!(question, Question::List | Question::Properties(_));
+        let reading = |question: &Question| {
+            matches!(
+                question,
+                Question::List | Question::Properties(_) | Question::Image(_)
+            )
+        };
         if !self.syncing || self.questions.values().any(reading) {
             return Vec::new();
         }
         self.syncing = false;
         let mut events: Vec<Event> = (FOLLOWED..self.units.len()).map(|at| self.event(at)).collect();
+        events.extend((0..self.images.len()).map(|at| self.image_event(at)));
         events.push(Event::Synced);
         events
     }
@@ -191,6 +267,15 @@ impl Bus {
             member.map_or(Role::Infra, Role::Member),
             Box::new(self.units[at].clone()),
         )
+    }
+
+    fn image_event(&self, at: usize) -> Event {
+        let image = &self.images[at];
+        let fetch = Fetch {
+            under_way: image.is_under_way(),
+            status: image.status.clone(),
+        };
+        Event::Image(at, fetch)
     }
 
     async fn signalled(&mut self, signal: &Message) -> Result<Vec<Event>> {
@@ -219,7 +304,7 @@ impl Bus {
                 let path = header.path().map_or("", |path| path.as_str());
                 let known = self.paths.iter().skip(FOLLOWED).position(|known| known == path);
                 let Some(at) = known.map(|at| at + FOLLOWED) else {
-                    return Ok(Vec::new());
+                    return self.image_changed(path, signal).await;
                 };
                 let body = signal.body();
                 let (_, changed, _): (&str, Properties<'_>, Vec<&str>) = body.deserialize()?;
@@ -232,6 +317,24 @@ impl Bus {
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    async fn image_changed(&mut self, path: &str, signal: &Message) -> Result<Vec<Event>> {
+        let Some(at) = self.images.iter().position(|image| image.path == path) else {
+            return Ok(Vec::new());
+        };
+        let body = signal.body();
+        let (_, changed, _): (&str, Properties<'_>, Vec<&str>) = body.deserialize()?;
+        self.images[at].apply(&changed);
+        if self.syncing {
+            return Ok(Vec::new());
+        }
+        let image = &mut self.images[at];
+        if !image.is_under_way() && std::mem::take(&mut image.is_followed) {
+            let rule = manager::changes_rule(&image.name);
+            self.match_rule("RemoveMatch", &rule).await?;
+        }
+        Ok(vec![self.image_event(at)])
     }
 
     async fn start_over(&mut self, sync: bool) -> Result<Vec<Event>> {

@@ -21,6 +21,8 @@ pub enum Event {
     Syncing,
     /// A unit (infra or a member), whole, as systemd has it.
     Unit(Role, Box<Unit>),
+    /// A unit that fetches an image, by the image's place in the pod.
+    Image(usize, Fetch),
     /// Every unit was read.
     Synced,
     /// The answer to [`Action::Recheck`]: pod, infra, members, in this order.
@@ -33,6 +35,15 @@ pub enum Event {
     Deadline,
     /// SIGTERM or SIGINT.
     Stop,
+}
+
+/// How the fetch of an image stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetch {
+    /// Its unit is being started, or is about to be.
+    pub under_way: bool,
+    /// What the unit says of itself.
+    pub status: String,
 }
 
 /// What the machine wants done.
@@ -49,6 +60,11 @@ pub enum Action {
     /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
     /// cannot do its work most often ends at once.
     Settle,
+    /// The time for the start runs, or stands still: what a registry takes is not the pod's.
+    Clock {
+        /// Whether it runs.
+        runs: bool,
+    },
     /// `READY=1`.
     Ready,
     /// Keep on disk that this pod has been ready in this life of infra, for a successor.

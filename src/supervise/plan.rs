@@ -1,6 +1,6 @@
 //! What the supervisor keeps of a compiled pod: little, since it stays in memory as long as the pod.
 
-use crate::model::{MemberName, Pod, PodName, Protocol, Ready, Signal, SignalMap};
+use crate::model::{MemberName, Pod, PodName, Protocol, PullPolicy, Ready, Request, Signal, SignalMap};
 use std::time::Duration;
 
 /// A pod, as its supervisor sees it.
@@ -16,6 +16,17 @@ pub(super) struct Plan {
     pub(super) start_timeout: Option<Duration>,
     /// Members, sorted by name.
     pub(super) members: Vec<MemberPlan>,
+    /// Images that units fetch, each once.
+    pub(super) images: Vec<ImagePlan>,
+}
+
+/// An image that a unit fetches.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ImagePlan {
+    /// The image, as the definition has it.
+    pub(super) reference: String,
+    /// The unit.
+    pub(super) unit: String,
 }
 
 /// A member, as the supervisor sees it.
@@ -31,6 +42,8 @@ pub(super) struct MemberPlan {
     pub(super) signal_map: SignalMap,
     /// `ReloadSignal=`.
     pub(super) reload_signal: Option<Signal>,
+    /// The image that it waits for, by its place in the pod.
+    pub(super) image: Option<usize>,
 }
 
 impl Plan {
@@ -41,21 +54,41 @@ impl Plan {
         ports.sort_unstable();
         ports.dedup();
         let name = pod.name;
+        let mut images: Vec<ImagePlan> = Vec::new();
+        let mut image = |request: &Request| {
+            if request.policy == PullPolicy::Never {
+                return None;
+            }
+            let unit = request.unit();
+            let known = images.iter().position(|image| image.unit == unit);
+            Some(known.unwrap_or_else(|| {
+                let reference = request.reference.clone();
+                images.push(ImagePlan { reference, unit });
+                images.len() - 1
+            }))
+        };
         let members = pod.members.into_iter().map(|member| MemberPlan {
             unit: name.member_unit(&member.name),
             notify: member.ready == Ready::Notify,
+            image: member.request().and_then(&mut image),
             signal_map: member.signal_map,
             reload_signal: member.reload_signal,
             name: member.name,
         });
-        let members = members.collect();
+        let members: Vec<MemberPlan> = members.collect();
         Self {
             name,
             ports,
             share_net: pod.share.net,
             start_timeout: pod.start_timeout,
             members,
+            images,
         }
+    }
+
+    /// The units that fetch images for the pod.
+    pub(super) fn image_units(&self) -> Vec<String> {
+        self.images.iter().map(|image| image.unit.clone()).collect()
     }
 
     /// The units of the pod: supervisor, infra, members.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attach;
+mod limit;
 
 use super::bus::Bus;
 use super::event::{Action, Event, Role};
@@ -19,6 +20,7 @@ use crate::systemd::manager;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use attach::Attached;
+use limit::Limit;
 use nix::sys::signal::SigSet;
 use std::future::pending;
 use std::io;
@@ -59,7 +61,7 @@ pub(super) struct Supervisor {
     probe: Option<(Instant, Duration)>,
     settle: Option<Instant>,
     reconnect: (Instant, Duration),
-    deadline: Option<Instant>,
+    deadline: Limit,
     /// When systemd wants to hear from the supervisor, and how often.
     watchdog: Option<(Instant, Duration)>,
     extend: Option<Instant>,
@@ -111,6 +113,10 @@ impl Supervisor {
                 !plan.ports.is_empty(),
                 plan.members.iter().any(|member| !member.notify),
                 marker,
+            )
+            .with_images(
+                plan.images.iter().map(|image| image.reference.clone()).collect(),
+                &plan.members.iter().map(|member| member.image).collect::<Vec<_>>(),
             ),
             signals: Signals::new(signals).context("cannot wait for signals")?,
             notifier: Notifier::new(systemd.clone()),
@@ -121,7 +127,7 @@ impl Supervisor {
             probe: None,
             settle: None,
             reconnect: (now, RECONNECT.0),
-            deadline: plan.start_timeout.map(|limit| now + limit),
+            deadline: Limit::new(plan.start_timeout, now),
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
             extend: None,
             rest: None,
@@ -153,7 +159,7 @@ impl Supervisor {
                     self.step(Event::Settled).await;
                 }
                 Wake::Deadline => {
-                    self.deadline = None;
+                    self.deadline = Limit::None;
                     self.step(Event::Deadline).await;
                 }
                 Wake::Watchdog => self.notifier.add("WATCHDOG=1".to_owned()),
@@ -188,7 +194,7 @@ impl Supervisor {
             () = at(reconnect) => Wake::Reconnect,
             () = at(self.probe.map(|(next, _)| next)) => Wake::Probe,
             () = at(self.settle) => Wake::Settled,
-            () = at(self.deadline) => Wake::Deadline,
+            () = at(self.deadline.end()) => Wake::Deadline,
             () = at(self.watchdog.map(|(next, _)| next)) => {
                 self.watchdog = self.watchdog.map(|(_, interval)| (now + interval, interval));
                 Wake::Watchdog
@@ -220,7 +226,7 @@ impl Supervisor {
             self.act(action).await;
         }
         if !self.machine.is_starting() {
-            (self.probe, self.settle, self.deadline) = (None, None, None);
+            (self.probe, self.settle, self.deadline) = (None, None, Limit::None);
         }
     }
 
@@ -246,6 +252,7 @@ impl Supervisor {
                 self.begin(Phase::Ports);
                 self.probe = Some((Instant::now(), PROBE.0));
             }
+            Action::Clock { runs } => self.deadline.run(runs, Instant::now()),
             Action::Settle => self.settle = Some(Instant::now() + SETTLE),
             Action::Ready => {
                 self.notifier.add("READY=1".to_owned());
@@ -342,7 +349,11 @@ impl Supervisor {
     }
 
     async fn connect(&mut self) {
-        let connected = timeout(RECONNECT.1, Bus::connect(self.plan.units())).await;
+        let connected = timeout(
+            RECONNECT.1,
+            Bus::connect(self.plan.units(), self.plan.image_units()),
+        )
+        .await;
         match connected.unwrap_or_else(|_| Err(zbus::Error::Failure("the bus does not answer".to_owned()))) {
             Ok(bus) => {
                 let pod = Pod1 {

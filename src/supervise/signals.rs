@@ -125,6 +125,7 @@ mod tests {
             unit: "pod-x-a.service".to_owned(),
             notify: false,
             signal_map,
+            image: None,
             reload_signal: None,
         }
     }

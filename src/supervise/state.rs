@@ -5,7 +5,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use super::event::{Action, Event, PodState, Role};
+use super::event::{Action, Event, Fetch, PodState, Role};
 use super::standing::{self, Infra, Standing};
 use crate::systemd::manager::Listed;
 use crate::systemd::unit::Unit;
@@ -54,6 +54,15 @@ pub(super) struct Member {
     wanted: bool,
     /// Automatic restarts that followed an end with success, and so are no failures.
     excused: u32,
+    /// The image that it waits for, by its place in the pod.
+    image: Option<usize>,
+}
+
+/// An image that members wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Image {
+    reference: String,
+    fetch: Fetch,
 }
 
 /// A pod.
@@ -61,6 +70,9 @@ pub(super) struct Member {
 pub struct Machine {
     pub(super) infra: Unit,
     pub(super) members: Vec<Member>,
+    images: Vec<Image>,
+    /// The time for the start stands still.
+    held: bool,
     pub(super) phase: Phase,
     synced: bool,
     /// Left by an earlier supervisor: the life of infra in which the pod was last known to be ready.
@@ -86,10 +98,13 @@ impl Machine {
             unit: Unit::default(),
             wanted: false,
             excused: 0,
+            image: None,
         };
         Self {
             infra: Unit::default(),
             members: members.into_iter().map(unseen).collect(),
+            images: Vec::new(),
+            held: false,
             phase: Phase::Starting,
             synced: false,
             marker,
@@ -101,6 +116,20 @@ impl Machine {
             status: String::new(),
             told: PodState::Starting,
         }
+    }
+
+    /// The same pod with images that are fetched, by their references, and which of these each member waits for.
+    #[must_use]
+    pub fn with_images(mut self, references: Vec<String>, of_members: &[Option<usize>]) -> Self {
+        let image = |reference| Image {
+            reference,
+            fetch: Fetch::default(),
+        };
+        self.images = references.into_iter().map(image).collect();
+        for (member, image) in self.members.iter_mut().zip(of_members) {
+            member.image = *image;
+        }
+        self
     }
 
     /// Infra's unit as last seen.
@@ -156,6 +185,11 @@ impl Machine {
             }
             Event::Synced => self.resynced(),
             Event::Unit(role, unit) => self.take(role, *unit),
+            Event::Image(at, fetch) => {
+                if let Some(image) = self.images.get_mut(at) {
+                    image.fetch = fetch;
+                }
+            }
             Event::Rechecked(listed) => self.rechecked(&listed, &mut actions),
             Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
             Event::Ports(silent) => self.ports = Ports::Silent(silent),
@@ -167,6 +201,7 @@ impl Machine {
         if self.synced {
             self.judge(&mut actions);
         }
+        self.time(&mut actions);
         self.tell(&mut actions);
         actions
     }
@@ -195,8 +230,29 @@ impl Machine {
         }
     }
 
+    /// The image that a member waits for, and how its fetch stands.
+    pub(super) fn awaited_image(&self, member: usize) -> Option<(&str, &Fetch)> {
+        let member = self.members.get(member)?;
+        // One that is up, or on its way, has what it wants.
+        if !member.unit.is_down() && !member.unit.restarting {
+            return None;
+        }
+        let image = self.images.get(member.image?)?;
+        (member.unit.job && image.fetch.under_way).then_some((image.reference.as_str(), &image.fetch))
+    }
+
+    /// Lets the time for the start run, or stand still while an image is fetched that a member waits for.
+    fn time(&mut self, actions: &mut Vec<Action>) {
+        let is_fetching = (0..self.members.len()).any(|at| self.awaited_image(at).is_some());
+        let held = self.is_starting() && is_fetching;
+        if held != self.held {
+            self.held = held;
+            actions.push(Action::Clock { runs: !held });
+        }
+    }
+
     fn deadline(&mut self, actions: &mut Vec<Action>) {
-        if self.is_starting() && self.adopted != Some(true) {
+        if self.is_starting() && self.adopted != Some(true) && !self.held {
             let why = format!(
                 "not ready in time (TimeoutStartSec=): {}",
                 self.waits_for().join(", ")

@@ -74,7 +74,13 @@ impl Machine {
         let name = &self.members[at].name;
         match self.standing(at) {
             Standing::Up => None,
-            Standing::Pending(what) => Some(format!("{name} {what}")),
+            Standing::Pending(what) => Some(match self.awaited_image(at) {
+                None => format!("{name} {what}"),
+                Some((image, fetch)) if fetch.status.is_empty() => {
+                    format!("{name} waits for its image {image}")
+                }
+                Some((image, fetch)) => format!("{name} waits for its image {image}: {}", fetch.status),
+            }),
             Standing::Ended => Some(format!("{name} has ended")),
             Standing::Skipped => Some(format!("{name} was skipped, a condition of its unit is not met")),
             Standing::Stopped(None) => Some(format!("{name} is stopped")),

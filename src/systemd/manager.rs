@@ -75,11 +75,14 @@ pub fn match_rules(units: &[String]) -> Vec<String> {
         format!("type='signal',interface='{BUS}',member='NameOwnerChanged',arg0='{NAME}'"),
         format!("type='signal',path='{PATH}',interface='{INTERFACE}',member='Reloading'"),
     ];
-    rules.extend(units.iter().map(|unit| {
-        let path = unit_path(unit);
-        format!("type='signal',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'")
-    }));
+    rules.extend(units.iter().map(|unit| changes_rule(unit)));
     rules
+}
+
+/// The match rule for the property changes of one unit, without a sender as in [`match_rules`].
+pub fn changes_rule(unit: &str) -> String {
+    let path = unit_path(unit);
+    format!("type='signal',path='{path}',interface='{PROPERTIES}',member='PropertiesChanged'")
 }
 
 /// The match rule for the ends of one unit's jobs.
@@ -115,7 +118,8 @@ pub fn get_all(unit: &str, interface: &str) -> Result<Message> {
 ///
 /// # Errors
 /// A name that cannot stand in a message.
-pub fn list_units(units: &[String]) -> Result<Message> {
+pub fn list_units(units: &[impl AsRef<str>]) -> Result<Message> {
+    let units: Vec<&str> = units.iter().map(AsRef::as_ref).collect();
     call(NAME, PATH, INTERFACE, "ListUnitsByNames", &(units,))
 }
 

@@ -264,6 +264,65 @@ fn a_start_that_takes_too_long_says_what_it_waited_for() {
     assert_eq!(pod.step(Event::Deadline), []);
 }
 
+fn fetching(status: &str) -> Event {
+    let fetch = Fetch {
+        under_way: true,
+        status: status.to_owned(),
+    };
+    Event::Image(0, fetch)
+}
+
+/// A pod that starts; a needs no image and b waits for the only one there is.
+fn fetching_pod() -> Pod {
+    let mut pod = Pod::new(None, waiting(), [waiting(), waiting()]);
+    pod.machine = pod
+        .machine
+        .with_images(vec!["nginx".to_owned()], &[None, Some(0)]);
+    pod.infra(up(1));
+    pod.member(0, up(2));
+    pod
+}
+
+#[test]
+fn the_time_that_a_registry_takes_is_not_the_pods() {
+    let mut pod = fetching_pod();
+    assert_eq!(
+        pod.step(fetching("")),
+        [
+            Action::Clock { runs: false },
+            Action::Status("1/2 ready: b waits for its image nginx".to_owned())
+        ]
+    );
+    pod.step(fetching("3 MB of 7 MB"));
+    assert_eq!(
+        pod.status(),
+        "1/2 ready: b waits for its image nginx: 3 MB of 7 MB"
+    );
+    assert_eq!(pod.step(Event::Deadline), []);
+    let actions = pod.step(Event::Image(0, Fetch::default()));
+    assert!(actions.contains(&Action::Clock { runs: true }), "{actions:?}");
+    pod.step(Event::Deadline);
+    assert_eq!(
+        pod.status(),
+        "not ready in time (TimeoutStartSec=): b waits for its turn"
+    );
+}
+
+#[test]
+fn a_fetch_that_nobody_waits_for_changes_nothing() {
+    // Another pod's, of the same image.
+    let mut pod = fetching_pod();
+    pod.member(1, up(3));
+    assert_eq!(pod.step(fetching("")), []);
+    pod.step(Event::Deadline);
+    assert_eq!(pod.machine.state(), PodState::Failed);
+    let mut pod = fetching_pod();
+    pod.step(fetching(""));
+    let actions = pod.step(Event::Stop);
+    assert!(actions.contains(&Action::Clock { runs: true }), "{actions:?}");
+    assert!(pod.machine.is_stopping());
+}
+
 #[test]
 fn a_successor_adopts_and_touches_nothing() {
     let mut pod = Pod::new(Some(1), up(1), [up(2), failed("exit-code", 1)]);
@@ -434,6 +493,7 @@ enum Step {
     Known(bool),
     Rechecked { own: Active, true_list: bool },
     Ports(bool),
+    Image(bool),
     Settled,
     Deadline,
     Stop,
@@ -451,6 +511,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (own, prop::bool::weighted(0.8)).prop_map(|(own, true_list)| Step::Rechecked { own, true_list }),
         3 => any::<bool>().prop_map(Step::Ports),
         3 => Just(Step::Settled),
+        3 => any::<bool>().prop_map(Step::Image),
         1 => Just(Step::Deadline),
         1 => Just(Step::Stop),
     ]
@@ -469,6 +530,8 @@ fn event(step: Step, pod: &mut Pod) -> Event {
             }
             Event::Rechecked(list)
         }
+        Step::Image(true) => fetching(""),
+        Step::Image(false) => Event::Image(0, Fetch::default()),
         Step::Ports(silent) => Event::Ports(if silent { vec![80] } else { Vec::new() }),
         Step::Settled => Event::Settled,
         Step::Deadline => Event::Deadline,
@@ -480,12 +543,14 @@ proptest! {
     #[test]
     fn whatever_happens(marker in prop::option::of(0_u128..4), steps in prop::collection::vec(any_step(), 0..60)) {
         let names = vec!["a".to_owned(), "b".to_owned()];
-        let machine = Machine::new(names, true, true, marker);
+        let machine = Machine::new(names, true, true, marker)
+            .with_images(vec!["nginx".to_owned()], &[None, Some(0)]);
         let mut pod = Pod { machine, own: Active::Activating, actions: Vec::new() };
-        let (mut ready, mut over) = (false, false);
+        let (mut ready, mut over, mut held) = (false, false, false);
         for step in steps {
             let asked_to_stop = matches!(step, Step::Stop);
             let was_stopping = pod.machine.is_stopping();
+            let too_late = held && matches!(step, Step::Deadline);
             let event = event(step, &mut pod);
             let actions = pod.machine.step(event);
             prop_assert!(!over || actions.is_empty(), "{actions:?} after the end");
@@ -506,6 +571,10 @@ proptest! {
                         prop_assert!(ready && unit.is_down() && !unit.job);
                     }
                     Action::StartUnit(_) => prop_assert!(false, "only members are started"),
+                    Action::Clock { runs } => {
+                        prop_assert_eq!(*runs, held, "it runs and stands still in turn");
+                        held = !runs;
+                    }
                     Action::Status(text) => prop_assert!(!text.contains('\n')),
                     Action::Exit(status) => {
                         over = true;
@@ -514,6 +583,9 @@ proptest! {
                     _ => {}
                 }
             }
+            prop_assert!(!too_late || actions.is_empty(), "{actions:?} while an image was fetched");
+            let awaits = pod.machine.awaited_image(1).is_some();
+            prop_assert_eq!(held, awaits && pod.machine.is_starting());
             if !was_stopping && pod.machine.is_stopping() && !asked_to_stop && pod.machine.adopted == Some(true) {
                 let gone = matches!(standing::infra(pod.machine.infra()), Infra::Gone { .. });
                 prop_assert!(gone, "an adopted pod ends only with infra");
