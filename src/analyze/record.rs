@@ -1,7 +1,8 @@
 //! What was recorded of the start of each unit of a pod.
 
-use crate::model::{Container, Paths, Pod};
+use crate::model::{Container, Paths, Pod, PullPolicy, Request};
 use crate::timeline::Timeline;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a unit is in its pod.
@@ -11,6 +12,8 @@ pub enum Role {
     Supervisor,
     /// The owner of the namespaces.
     Infra,
+    /// Who fetches an image for the pod, and perhaps for others.
+    Image,
     /// A container.
     Member,
 }
@@ -44,6 +47,17 @@ impl Times {
         }
     }
 
+    /// The times of a unit that is never active: its start is over when its process has ended.
+    fn of_one_shot(self) -> Self {
+        Self {
+            taken_up: 0,
+            ready: self.down,
+            left: 0,
+            down: 0,
+            ..self
+        }
+    }
+
     /// When that start was over; `None` if it is not, or never will be.
     pub fn became_ready(&self) -> Option<u64> {
         (self.ready != 0 && self.ready >= self.began()).then_some(self.ready)
@@ -55,11 +69,11 @@ impl Times {
 pub struct Record {
     /// What the unit is.
     pub role: Role,
-    /// `infra`, `supervisor`, or the member's name.
+    /// `infra`, `supervisor`, the member's name, or `image` and the reference.
     pub name: String,
     /// The unit.
     pub unit: String,
-    /// Units of the pod that it is ordered after.
+    /// Units that it is ordered after: those of the pod, and the one that fetches its image.
     pub after: Vec<String>,
     /// What systemd knows.
     pub times: Times,
@@ -67,7 +81,14 @@ pub struct Record {
     pub timeline: Timeline,
 }
 
-/// Puts together what systemd knows (`times`, in the order of [`Pod::service_units`]) and what the programs wrote.
+/// Units whose times are of interest: those of the pod, then those that fetch its images.
+pub fn units(pod: &Pod) -> Vec<String> {
+    let mut units = pod.service_units();
+    units.extend(images(pod).into_keys());
+    units
+}
+
+/// Puts together what systemd knows (`times`, in the order of [`units`]) and what the programs wrote.
 pub fn read(paths: &Paths, pod: &Pod, times: &[Times]) -> Vec<Record> {
     let folder = paths.pod(&pod.name);
     let supervisor = (
@@ -98,12 +119,38 @@ pub fn read(paths: &Paths, pod: &Pod, times: &[Times]) -> Vec<Record> {
             // A program that was killed wrote none, and one of another release may write none.
             timeline: Timeline::read(&timeline).unwrap_or_default(),
         };
-    parts.zip(units).map(record).collect()
+    let mut records: Vec<Record> = parts.zip(units).map(record).collect();
+    let fetched = images(pod).into_iter().zip(times.iter().skip(records.len()));
+    let image = |((unit, reference), times): ((String, &str), &Times)| Record {
+        role: Role::Image,
+        name: format!("image {reference}"),
+        unit,
+        after: Vec::new(),
+        times: times.of_one_shot(),
+        timeline: Timeline::default(),
+    };
+    // Before the members, which wait for them.
+    let images: Vec<Record> = fetched.map(image).collect();
+    let behind_infra = records.len().min(2);
+    records.splice(behind_infra..behind_infra, images);
+    records
 }
 
-/// infra, and those members that the definition names.
+/// Units that fetch images for a pod, and the images.
+fn images(pod: &Pod) -> BTreeMap<String, &str> {
+    let fetched = pod
+        .requests()
+        .filter(|request| request.policy != PullPolicy::Never);
+    fetched
+        .map(|request| (request.unit(), request.reference.as_str()))
+        .collect()
+}
+
+/// infra, those members that the definition names, and who fetches the image.
 fn ordered_after(pod: &Pod, member: &Container) -> Vec<String> {
     let lines = member.units.unit.iter().filter(|line| line.key == "After");
     let named = lines.flat_map(|line| line.value.split_ascii_whitespace());
-    named.map(str::to_owned).chain([pod.name.infra_unit()]).collect()
+    let image = member.request().map(Request::unit);
+    let others = named.map(str::to_owned).chain([pod.name.infra_unit()]);
+    others.chain(image).collect()
 }

@@ -43,7 +43,7 @@ pub struct Row {
     /// What it is.
     #[serde(skip)]
     pub role: Role,
-    /// `infra`, `supervisor`, or the member's name.
+    /// `infra`, `supervisor`, the member's name, or `image` and the reference.
     pub name: String,
     /// The unit.
     pub unit: String,
@@ -105,7 +105,22 @@ impl Start {
         let (mut rows, mut again, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for record in records.iter().skip(1).chain([supervisor]) {
             let took_part = record.times.began() >= origin;
-            if started_again(&record.times) {
+            if record.role == Role::Image {
+                let waited = |end: u64| {
+                    let mut others = records.iter().filter(|other| !started_again(&other.times));
+                    let after = |ready: u64| ready >= end;
+                    others.any(|it| {
+                        it.after.contains(&record.unit) && it.times.became_ready().is_some_and(after)
+                    })
+                };
+                if record
+                    .times
+                    .became_ready()
+                    .is_some_and(|end| end > origin && waited(end))
+                {
+                    rows.push(row(record, origin, kind));
+                }
+            } else if started_again(&record.times) {
                 again.push(record);
             } else if record.role == Role::Supervisor && kind != Kind::Start {
                 // Of a return it knows nothing.
@@ -227,7 +242,11 @@ fn spans(record: &Record, origin: u64, ready: Option<u64>) -> Vec<Span> {
         }
         None => until(Step::Spawn, spawned),
     }
-    let mut open = marks.is_empty().then_some(Step::Unrecorded);
+    let whole = match record.role {
+        Role::Image => Step::Fetch,
+        _ => Step::Unrecorded,
+    };
+    let mut open = marks.is_empty().then_some(whole);
     for (at, (_, phase)) in marks.iter().enumerate() {
         open = Step::of(record.role, *phase);
         if let (Some(step), Some((next, _))) = (open, marks.get(at + 1)) {

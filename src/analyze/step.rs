@@ -22,6 +22,8 @@ pub enum Step {
     Network,
     /// A member waits until infra has connected the pod.
     AwaitNetwork,
+    /// An image is fetched.
+    Fetch,
     /// A member's image is found.
     Image,
     /// A member's root file system is mounted.
@@ -50,13 +52,14 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order in which they come.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Queued,
         Self::Spawn,
         Self::Exec,
         Self::Prepare,
         Self::Namespaces,
         Self::Network,
+        Self::Fetch,
         Self::Image,
         Self::Overlay,
         Self::Config,
@@ -103,6 +106,7 @@ impl Step {
             Self::Namespaces => "namespaces",
             Self::Network => "network",
             Self::AwaitNetwork => "waiting for network",
+            Self::Fetch => "fetch",
             Self::Image => "image",
             Self::Overlay => "overlay",
             Self::Config => "config",

@@ -43,10 +43,14 @@ fn unit(name: &str, rest: &str) -> Record {
     let (role, unit) = match name {
         "supervisor" => (Role::Supervisor, "pod-x.service".to_owned()),
         "infra" => (Role::Infra, "pod-x-infra.service".to_owned()),
+        image if image.starts_with("image:") => (Role::Image, format!("podunit-{image}.service")),
         member => (Role::Member, format!("pod-x-{member}.service")),
     };
     let mut after: Vec<String> = value("after")
-        .map(|name| format!("pod-x-{name}.service"))
+        .map(|name| match name.starts_with("image:") {
+            true => format!("podunit-{name}.service"),
+            false => format!("pod-x-{name}.service"),
+        })
         .into_iter()
         .collect();
     if role == Role::Member {
@@ -54,7 +58,7 @@ fn unit(name: &str, rest: &str) -> Record {
     }
     Record {
         role,
-        name: name.to_owned(),
+        name: name.replace(':', " "),
         unit,
         after,
         times: Times {

@@ -21,7 +21,7 @@ use zbus::{Connection, Variant};
 ///
 /// With POD, in words: the total; the critical path, which is what would have had to be faster for the pod to be ready
 /// sooner; and the longest steps of its units, of which some went on beside others. A unit is not at work while it is
-/// "queued" (systemd has not yet taken up its start) or "waiting for …". "spawn" and "exec" are systemd's: until it has
+/// "queued" (systemd has not yet taken up its start, or an image is fetched for it) or "waiting for …". "spawn" and "exec" are systemd's: until it has
 /// made the unit's process, and until the program runs in it. "settle" is the moment in which members may fail before
 /// the pod is called ready.
 ///
@@ -121,7 +121,7 @@ enum Look {
 }
 
 async fn look(bus: &Connection, paths: &Paths, pod: &Pod) -> anyhow::Result<Look> {
-    let units = pod.service_units();
+    let units = record::units(pod);
     let read = join_all(units.iter().map(|unit| read(bus, unit))).await;
     let read = read.into_iter().collect::<zbus::Result<Vec<(Unit, Times)>>>()?;
     if read[0].0.is_down() {

@@ -20,7 +20,7 @@ pub(super) const STYLE: &str = r##"<style>
 .stripes-paper { fill: #eceff2; }
 .stripes-line { stroke: #d3d8de; stroke-width: 3; }
 .spawn { fill: #8fa0b5; } .exec { fill: #b9c4d2; } .prepare { fill: #c7a98b; } .namespaces { fill: #f28e8b; } .network { fill: #7db3e8; }
-.image { fill: #8ad1c8; } .overlay { fill: #8fce7e; } .config { fill: #f2d35e; } .create { fill: #f7a14a; }
+.fetch { fill: #5fb4c6; } .image { fill: #8ad1c8; } .overlay { fill: #8fce7e; } .config { fill: #f2d35e; } .create { fill: #f7a14a; }
 .handover { fill: #c79be0; } .start { fill: #e8823a; } .bus { fill: #b3b0e8; } .settle { fill: #e3b7cf; }
 .unrecorded { fill: #cfd4da; }
 .caption { fill: #16191d; font-size: 10.5px; text-anchor: middle; }
@@ -54,6 +54,7 @@ pub(super) fn fill(step: Step) -> &'static str {
         Step::Prepare => "prepare",
         Step::Namespaces => "namespaces",
         Step::Network => "network",
+        Step::Fetch => "fetch",
         Step::Image => "image",
         Step::Overlay => "overlay",
         Step::Config => "config",
