@@ -4,6 +4,7 @@
 use crate::compiled;
 use crate::definition;
 use crate::model::{Container, ImageSource, Paths, Pod, PodName};
+use crate::sys::file::read_text;
 use crate::systemd::manager;
 use crate::systemd::pod;
 use crate::systemd::unit::{Active, Properties, Unit};
@@ -65,6 +66,8 @@ pub struct MemberView {
     pub ready: bool,
     /// Its image, or the folder that is its root.
     pub image: String,
+    /// Digest of the image that it was last started with, empty if it has none.
+    pub digest: String,
     /// Why it is not up, or what it says of itself.
     pub detail: String,
 }
@@ -88,12 +91,13 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
     let mut read = read.into_iter().collect::<zbus::Result<Vec<Read>>>()?.into_iter();
     let own = read.next().unwrap_or_default();
     let infra = read.next().unwrap_or_default();
-    let members = definition
-        .members
-        .iter()
-        .zip(read)
-        .map(|(member, read)| view_member(name, member, read));
-    let members = members.collect();
+    let mut members = Vec::with_capacity(definition.members.len());
+    for (member, mut read) in definition.members.iter().zip(read) {
+        if let Some(image) = awaited_image(bus, member, &read.unit).await? {
+            read.status = image;
+        }
+        members.push(view_member(paths, name, member, read));
+    }
     let state = match own.unit.active {
         Active::Inactive | Active::Failed => own.unit.active.word().to_owned(),
         // The supervisor knows better, if it answers.
@@ -121,6 +125,19 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
     })
 }
 
+/// What is to be said of the fetch of an image, if that is what the member waits for.
+async fn awaited_image(bus: &Connection, member: &Container, unit: &Unit) -> zbus::Result<Option<String>> {
+    let Some(request) = member.request().filter(|_| unit.is_down() && unit.job) else {
+        return Ok(None);
+    };
+    let fetch = read(bus, &request.unit()).await?;
+    let is_under_way = fetch.unit.job || fetch.unit.active == Active::Activating;
+    Ok(is_under_way.then(|| match fetch.status.is_empty() {
+        true => "waits for its image".to_owned(),
+        false => format!("waits for its image: {}", fetch.status),
+    }))
+}
+
 async fn read(bus: &Connection, unit: &str) -> zbus::Result<Read> {
     let mut read = Read::default();
     read.unit = manager::read_unit(bus, unit, |properties: &Properties<'_>| {
@@ -144,7 +161,7 @@ fn view_unit(unit: String, read: &Read) -> UnitView {
     }
 }
 
-fn view_member(pod: &PodName, member: &Container, read: Read) -> MemberView {
+fn view_member(paths: &Paths, pod: &PodName, member: &Container, read: Read) -> MemberView {
     let unit = &read.unit;
     let detail = match unit.active {
         _ if unit.restarting => format!("is started again after: {}", unit.failure()),
@@ -159,8 +176,15 @@ fn view_member(pod: &PodName, member: &Container, read: Read) -> MemberView {
             ImageSource::Image(request) => request.reference.clone(),
             ImageSource::Rootfs(path) => path.clone(),
         },
+        digest: held(paths, pod, member),
         detail,
     }
+}
+
+/// Digest of the image that a member holds.
+fn held(paths: &Paths, pod: &PodName, member: &Container) -> String {
+    let record = read_text(&paths.pod(pod).member(&member.name).image(), 4096).unwrap_or_default();
+    record.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Addresses that infra asked netavark for.
