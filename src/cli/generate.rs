@@ -1,6 +1,6 @@
 //! `podunit generate`, and the same as a generator of systemd (systemd.generator(7)).
 
-use super::FAILURE;
+use super::{FAILURE, settings};
 use crate::definition::{self, Broken, Definitions};
 use crate::diagnostic::{self, Place, Problem, Severity};
 use crate::generate::claims::Claims;
@@ -95,7 +95,9 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
     let dir = Path::new(dir);
     let run = match open(dir) {
         Ok(output) => {
-            let mut run = Run::new(&paths, dir, Images::shared(), problems);
+            // Settings that make no sense are told of by whoever has to do as they say.
+            let settings = settings::read(&paths).ok().map(|settings| settings.image);
+            let mut run = Run::new(&paths, dir, Images::shared(settings), problems);
             run.end = Some(Instant::now() + DEADLINE);
             let jobs = run.jobs(&definitions, &running);
             run.all(&output, jobs)

@@ -1,5 +1,6 @@
 //! `podunit image`: the images of this machine.
 
+mod fetch;
 mod list;
 mod load;
 mod needs;
@@ -46,6 +47,9 @@ Exit status: 0 if all images are here now, and as the policy wants them; 1 if
 not, or if it could not be seen whether a registry has a newer one; 2 if the
 command line makes no sense.")]
     Pull(pull::Pull),
+    /// Fetch the image of a request that a pod has; systemd calls it (podunit-image@.service).
+    #[command(hide = true)]
+    Fetch(fetch::Fetch),
     /// Load images from an archive or an OCI image layout.
     ///
     /// Reads what `podman save` and `docker save` write, old and new, what `skopeo copy` writes to `oci-archive:`,
@@ -174,6 +178,7 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     let settings = settings::read(paths)?.image;
     match command {
         Command::Pull(pull) => return pull.run(&store, paths),
+        Command::Fetch(fetch) => return fetch.run(&store, paths),
         Command::Load(load) => load.run(&store, &settings)?,
         Command::Import(import) => import.run(&store, &settings)?,
         Command::Ls { format } => list::run(&store, *format, paths, &settings)?,

@@ -1,18 +1,21 @@
 //! `podunit member`: the steps of a member's unit, which systemd calls.
 
-use super::{FAILURE, output};
+use super::{FAILURE, output, request, settings};
 use crate::compiled;
 use crate::image::store::Store;
 use crate::member::runtime::Runtime;
 use crate::member::{self, Member};
-use crate::model::{ImageSource, MemberName, Paths, Pod, PodName};
+use crate::model::settings::ImageSettings;
+use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, PullPolicy, Request, UnpackedImage};
 use crate::sys::descriptor;
-use crate::sys::file::lock;
+use crate::sys::file::{lock, read_text};
 use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
-use crate::unitfile::specifier;
 use anyhow::Context;
 use std::process::ExitCode;
+
+/// Longest reason for a failed refresh that is read, in bytes.
+const LONGEST_REASON: u64 = 4096;
 
 /// One step.
 #[derive(Debug, clap::Subcommand)]
@@ -71,25 +74,48 @@ fn start(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
     let member = find(paths, &pod, &which.member)?;
     let launching = member.member_paths().launching();
     let _launching = lock(&launching).with_context(|| format!("{}: cannot lock it", launching.display()))?;
-    let runtime = runtime(paths)?.in_memory();
+    let settings = settings::read(paths)?;
+    let runtime = Runtime::new(&settings.runtime, &paths.runtime_state())?.in_memory();
     clean(which, paths)?;
     timeline.begin(Phase::Image);
     let image = match &member.container.image {
         ImageSource::Rootfs(_) => None,
-        ImageSource::Image(request) => {
-            let specifiers = member.specifiers();
-            let reference = specifier::expand(&request.reference, &|c| specifiers.value(c))
-                .with_context(|| format!("Image={}", request.reference))?;
-            let platform = request.platform.as_ref();
-            let store = Store::new(paths);
-            member::start::hold(member, &store.find(&reference, platform)?)?;
-            Some(store.find(&reference, platform)?)
-        }
+        ImageSource::Image(asked) => Some(image(member, asked, &settings.image)?),
     };
     member::start::start(member, image.as_ref(), &runtime, &mut timeline)?;
     timeline.begin(Phase::Done);
     timeline.write(&member.member_paths().timeline());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The image that the store has for the member, which holds it from now on.
+fn image(member: Member<'_>, asked: &Request, settings: &ImageSettings) -> anyhow::Result<UnpackedImage> {
+    let paths = member.paths;
+    let unit = member.pod.name.member_unit(&member.container.name);
+    let request = request::expand(asked, &unit, paths)?;
+    let reference = settings.complete(&request.reference)?.to_string();
+    let store = Store::new(paths);
+    let find = || {
+        let found = store.find(&reference, request.platform.as_ref());
+        found.with_context(|| match request.policy {
+            PullPolicy::Never => "Pull=never: nobody is asked for the image".to_owned(),
+            _ => format!(
+                "its image could not be fetched: `journalctl -u {}` says why",
+                asked.unit()
+            ),
+        })
+    };
+    member::start::hold(member, &find()?)?;
+    let image = find()?;
+    if matches!(request.policy, PullPolicy::Always | PullPolicy::Newer)
+        && let Ok(why) = read_text(&paths.stale_image(&asked.id()), LONGEST_REASON)
+    {
+        output::warning(format_args!(
+            "{}: {why}; the image that is here serves, {}",
+            image.reference, image.digest
+        ));
+    }
+    Ok(image)
 }
 
 /// Removes what an earlier life of the member left.

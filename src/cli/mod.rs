@@ -14,6 +14,7 @@ pub mod output;
 pub mod pages;
 pub mod ps;
 pub mod reload;
+mod request;
 pub mod settings;
 pub mod status;
 pub mod target;

@@ -5,6 +5,7 @@
 //! where the request itself is found.
 
 use super::{GenerateError, HEADER, UnitFile};
+use crate::model::settings::ImageSettings;
 use crate::model::{Paths, Pod, PullPolicy, Reference, Request, reference_key};
 use crate::unitfile::write::UnitWriter;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub struct Images {
     known: HashMap<Request, Image>,
+    settings: Option<ImageSettings>,
     each: bool,
 }
 
@@ -24,12 +26,16 @@ struct Image {
 }
 
 impl Images {
-    /// For a generator: one drop-in for a request, however many pods have it.
-    pub fn shared() -> Self {
-        Self::default()
+    /// For a generator: one drop-in for a request, however many pods have it. By `settings` short names are completed;
+    /// without, it is not known before the start what they mean.
+    pub fn shared(settings: Option<ImageSettings>) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
     }
 
-    /// For packages, which must not share a file: a drop-in for each pod.
+    /// For packages, which must not share a file: a drop-in for each pod. Their machines have settings of their own.
     pub fn of_each_pod() -> Self {
         Self {
             each: true,
@@ -58,11 +64,40 @@ impl Images {
             let is_there = image.is_written && !each || files.iter().any(|file| file.name == name);
             image.is_written = true;
             if !is_there {
-                let text = drop_in(request)?;
+                let text = self.drop_in(request)?;
                 files.push(UnitFile { name, text });
             }
         }
         Ok(files)
+    }
+
+    /// What the unit is called, and when there is nothing to do for it.
+    fn drop_in(&self, request: &Request) -> Result<String, GenerateError> {
+        let mut unit = UnitWriter::new(HEADER);
+        let reference = self.complete(&request.reference);
+        unit.section("Unit");
+        match (&reference, &request.platform) {
+            // Whatever is written with a specifier is systemd's to expand here too.
+            (None, _) => unit.passthrough("Description", &format!("Image {}", request.reference)),
+            (Some(reference), None) => unit.text("Description", &format!("Image {reference}")),
+            (Some(reference), Some(platform)) => {
+                unit.text("Description", &format!("Image {reference} for {platform}"))
+            }
+        };
+        if let Some(reference) = reference.filter(|_| request.policy == PullPolicy::Missing) {
+            let key = reference_key(&reference, request.platform.as_ref());
+            let path = Paths::default().image_reference(&key);
+            unit.passthrough("ConditionPathExists", &format!("!{}", path.display()));
+        }
+        Ok(unit.finish()?)
+    }
+
+    /// The whole reference, if that can be known here: not with specifiers, and perhaps not of a short name.
+    fn complete(&self, text: &str) -> Option<Reference> {
+        match &self.settings {
+            Some(settings) => settings.complete(text).ok(),
+            None => text.parse().ok().filter(|_| !Reference::is_short(text)),
+        }
     }
 
     fn known(&mut self, request: &Request) -> &mut Image {
@@ -72,27 +107,6 @@ impl Images {
         };
         self.known.entry(request.clone()).or_insert_with_key(image)
     }
-}
-
-/// What the unit is called, and when there is nothing to do for it.
-fn drop_in(request: &Request) -> Result<String, GenerateError> {
-    let mut unit = UnitWriter::new(HEADER);
-    // With specifiers, it is known on the machine only what is meant.
-    let reference = request.reference.parse::<Reference>().ok();
-    unit.section("Unit");
-    match (&reference, &request.platform) {
-        (None, _) => unit.passthrough("Description", &format!("Image {}", request.reference)),
-        (Some(reference), None) => unit.text("Description", &format!("Image {reference}")),
-        (Some(reference), Some(platform)) => {
-            unit.text("Description", &format!("Image {reference} for {platform}"))
-        }
-    };
-    if let Some(reference) = reference.filter(|_| request.policy == PullPolicy::Missing) {
-        let key = reference_key(&reference, request.platform.as_ref());
-        let path = Paths::default().image_reference(&key);
-        unit.passthrough("ConditionPathExists", &format!("!{}", path.display()));
-    }
-    Ok(unit.finish()?)
 }
 
 #[cfg(test)]
@@ -127,7 +141,7 @@ mod tests {
             with(PullPolicy::Missing),
             with(PullPolicy::Always),
         ]);
-        let mut images = Images::shared();
+        let mut images = Images::shared(Some(ImageSettings::default()));
         let names: Vec<String> = images
             .drop_ins(&pod)
             .unwrap()
@@ -145,7 +159,9 @@ mod tests {
     #[test]
     fn only_an_image_that_may_be_there_already_is_a_condition() {
         let text = |request: Request| {
-            let files = Images::shared().drop_ins(&asking(&[request])).unwrap();
+            let files = Images::shared(Some(ImageSettings::default()))
+                .drop_ins(&asking(&[request]))
+                .unwrap();
             files.into_iter().map(|file| file.text).collect::<String>()
         };
         let missing = text(with(PullPolicy::Missing));
@@ -164,6 +180,13 @@ mod tests {
             assert!(!text(with(policy)).contains("Condition"));
         }
         assert_eq!(text(with(PullPolicy::Never)), "");
+        let packaged = Images::of_each_pod()
+            .drop_ins(&asking(&[with(PullPolicy::Missing)]))
+            .unwrap();
+        assert!(
+            packaged[0].text.contains("\nDescription=Image nginx\n")
+                && !packaged[0].text.contains("Condition")
+        );
         let elsewhere = text(Request::new("registry.example/%b"));
         assert!(
             elsewhere.contains("\nDescription=Image registry.example/%b\n")

@@ -95,7 +95,7 @@ fn nothing_orders_the_supervisor_towards_its_own_pod() {
         ("After", "x-pod.service pod-x-b.service"),
         ("Before", "pod-x.service"),
     ]);
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     assert_eq!(
         values(&set, "pod-x.service", "After"),
         ["dbus.service dbus-broker.service", "db.service"]
@@ -115,7 +115,7 @@ fn what_the_pod_waits_for_keeps_infra_too() {
         ("ConditionPathExists", "/srv"),
         ("OnFailure", "mail.service"),
     ];
-    let set = units::of(&pod(&conditions, &[]), &mut Images::shared()).unwrap();
+    let set = units::of(&pod(&conditions, &[]), &mut Images::shared(None)).unwrap();
     for (key, infra, member) in [
         ("Requires", 1, 1),
         ("ConditionPathExists", 1, 1),
@@ -135,7 +135,7 @@ fn what_the_pod_waits_for_keeps_infra_too() {
 fn limits_of_the_pod_are_the_slices() {
     let mut pod = pod(&[], &[("MemoryMax", "1G"), ("Environment", "A=b")]);
     pod.members[0].units.service = lines(&[("MemoryMax", "10M")]);
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     assert_eq!(values(&set, "pods-x.slice", "MemoryMax"), ["1G"]);
     assert_eq!(values(&set, "pod-x-a.service", "MemoryMax"), ["10M"]);
     assert!(values(&set, "pod-x.service", "MemoryMax").is_empty());
@@ -146,7 +146,7 @@ fn limits_of_the_pod_are_the_slices() {
 fn a_stop_has_time_for_its_last_step() {
     let mut pod = pod(&[], &[]);
     pod.members[1].stop_signal = Some(Signal::INT);
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     assert_eq!(
         values(&set, "pod-x-a.service", "ExecStop"),
         ["/usr/bin/podunit member stop x a"]
@@ -161,7 +161,7 @@ fn a_stop_has_time_for_its_last_step() {
     assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["10s"]);
     // 0 would be no limit at all.
     pod.members[1].stop_timeout = Duration::ZERO;
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     assert_eq!(
         values(&set, "pod-x-b.service", "ExecStop"),
         ["/usr/bin/podunit member stop x b"]
@@ -175,7 +175,7 @@ fn a_stop_has_time_for_its_last_step() {
 fn a_member_keeps_its_own_restart() {
     let mut pod = pod(&[], &[]);
     pod.members[0].units.service = lines(&[("Restart", "always")]);
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     assert_eq!(values(&set, "pod-x-a.service", "Restart"), ["always"]);
     assert_eq!(values(&set, "pod-x-b.service", "Restart"), ["on-failure"]);
 }
@@ -184,7 +184,7 @@ fn a_member_keeps_its_own_restart() {
 fn members_with_files_of_their_own_have_quadlets_names() {
     let mut pod = pod(&[("After", "a.service db.service")], &[]);
     assert!(
-        units::of(&pod, &mut Images::shared())
+        units::of(&pod, &mut Images::shared(None))
             .unwrap()
             .links
             .iter()
@@ -192,7 +192,7 @@ fn members_with_files_of_their_own_have_quadlets_names() {
     );
     pod.members[0].source = "/etc/podunit/a.container".into();
     pod.members[1].units.unit = lines(&[("After", "a.service x-pod.service")]);
-    let set = units::of(&pod, &mut Images::shared()).unwrap();
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
     let shown: Vec<String> = set
         .links
         .iter()
@@ -216,7 +216,7 @@ fn members_with_files_of_their_own_have_quadlets_names() {
 fn nothing_can_add_a_line() {
     for hostile in ["a\nExecStart=/bin/sh", "a\r", "a\\", "a\0b"] {
         assert!(
-            units::of(&pod(&[("Description", hostile)], &[]), &mut Images::shared()).is_err(),
+            units::of(&pod(&[("Description", hostile)], &[]), &mut Images::shared(None)).is_err(),
             "{hostile:?}"
         );
         assert!(
@@ -229,6 +229,12 @@ fn nothing_can_add_a_line() {
             "{hostile:?}"
         );
     }
-    assert!(units::of(&pod(&[("Description=x\nAfter", "a")], &[]), &mut Images::shared()).is_err());
-    assert!(units::of(&pod(&[("After", "a.service")], &[]), &mut Images::shared()).is_ok());
+    assert!(
+        units::of(
+            &pod(&[("Description=x\nAfter", "a")], &[]),
+            &mut Images::shared(None)
+        )
+        .is_err()
+    );
+    assert!(units::of(&pod(&[("After", "a.service")], &[]), &mut Images::shared(None)).is_ok());
 }

@@ -127,6 +127,12 @@ impl Paths {
         ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].map(|file| self.under(file))
     }
 
+    /// Why the image of a request, by the request's ID, is not known to be the newest; not there if it is. A name with
+    /// a dot cannot be a pod's.
+    pub fn stale_image(&self, id: &str) -> PathBuf {
+        self.run().join(".images").join(id)
+    }
+
     /// State that all pods share: the address book. A name with a dot cannot be a pod's.
     pub fn run_network(&self) -> PathBuf {
         self.run().join(".network")

@@ -70,14 +70,17 @@ impl Reference {
     /// # Errors
     /// Those of [`FromStr`].
     pub fn complete(text: &str, short_names: &str) -> Result<Self, ReferenceError> {
-        let has_registry = text
-            .split_once('/')
-            .is_some_and(|(host, _)| looks_like_a_host(host));
         let reference: Self = text.parse()?;
-        match has_registry || short_names == DOCKER {
+        match !Self::is_short(text) || short_names == DOCKER {
             true => Ok(reference),
             false => format!("{short_names}/{text}").parse(),
         }
+    }
+
+    /// Whether a text names no registry.
+    pub fn is_short(text: &str) -> bool {
+        let host = text.split_once('/').map(|(host, _)| host);
+        !host.is_some_and(looks_like_a_host)
     }
 
     /// Whether both are of the same registry and repository.
