@@ -134,6 +134,35 @@ impl Machine {
         Some(machine)
     }
 
+    /// A machine whose store is empty, with a registry at localhost:5000 that has the nginx and busybox images under
+    /// `library/`. It is `registry.service`, and starts at boot too.
+    pub(crate) fn with_registry() -> Option<Self> {
+        let machine = Self::bare()?;
+        machine.write(
+            "/root/registry.yml",
+            "version: 0.1\nstorage: {filesystem: {rootdirectory: /root/registry}, delete: {enabled: true}}\n\
+             http: {addr: localhost:5000}\n",
+        );
+        machine.write(
+            "/etc/systemd/system/registry.service",
+            "[Service]\nExecStart=docker-registry serve /root/registry.yml\n[Install]\nWantedBy=multi-user.target\n",
+        );
+        machine.ok("systemctl daemon-reload && systemctl enable --now -q registry");
+        machine.until("curl -sS --max-time 5 localhost:5000/v2/", |ran| ran.status == 0);
+        machine.push("nginx", "nginx");
+        machine.push("busybox", "busybox");
+        Some(machine)
+    }
+
+    /// Pushes one of the test images to the registry, as `library/NAME`.
+    #[track_caller]
+    pub(crate) fn push(&self, image: &str, name: &str) {
+        self.ok(&format!(
+            "skopeo copy -q --insecure-policy --dest-tls-verify=false oci-archive:/root/images/{image}.tar \
+             docker://localhost:5000/library/{name}"
+        ));
+    }
+
     /// A machine in which the founding pod was started.
     pub(crate) fn with_founding_pod() -> Option<Self> {
         let machine = Self::with_images()?;

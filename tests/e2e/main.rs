@@ -10,6 +10,7 @@ mod cost;
 mod definitions;
 mod examples;
 mod faults;
+mod fetches;
 mod founding;
 mod images;
 mod isolation;
