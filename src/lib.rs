@@ -26,6 +26,7 @@
 //! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
 //! | [`supervise`] | the running pod | `compiled` `infra` `timeline` `model` `sys` `systemd` |
+//! | [`update`] | newer images for running members | `compiled` `image` `model` `supervise` `sys` `systemd` |
 //! | [`analyze`] | how long a start took, and why | `timeline` `model` |
 //! | [`cli`] | commands; ties the others | everything |
 //!
@@ -47,3 +48,4 @@ pub mod sys;
 pub mod systemd;
 pub mod timeline;
 pub mod unitfile;
+pub mod update;

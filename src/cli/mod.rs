@@ -1,6 +1,7 @@
 //! What a user types. One file for each command; [`output`] does all printing to standard output.
 
 pub mod analyze;
+pub mod auto_update;
 pub mod check;
 pub mod exec;
 pub mod generate;
@@ -69,6 +70,7 @@ enum Command {
     Reload(reload::Arguments),
     Inspect(inspect::Arguments),
     Analyze(analyze::Arguments),
+    AutoUpdate(auto_update::Arguments),
     #[command(subcommand)]
     Image(image::Command),
     /// Manual pages and completions, for packages.
@@ -100,6 +102,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Reload(arguments) => reload::run(&arguments, &paths),
         Command::Inspect(arguments) => inspect::run(&arguments, &paths),
         Command::Analyze(arguments) => analyze::run(&arguments, &paths),
+        Command::AutoUpdate(arguments) => auto_update::run(&arguments, &paths),
         Command::Image(command) => image::run(&command, &paths),
         Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),

@@ -103,28 +103,12 @@ fn fetch(
     settings: &ImageSettings,
     progress: &dyn Progress,
 ) -> Result<Option<Pulled>, ImageError> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let proxies = Proxies::new(variable);
-    let files = Files::new(store.paths(), request.auth_file.as_deref(), variable);
-    let session = |endpoint: super::registry::endpoint::Endpoint| {
-        let folder = request.cert_dir.as_deref();
-        let trust = Trust::new(
-            store.paths(),
-            &endpoint.name,
-            &endpoint.host,
-            folder,
-            endpoint.is_verified,
-        );
-        let http = Http::new(trust, proxies.clone(), settings.timeout);
-        Session::new(endpoint, http, files.clone())
-    };
-    let places = endpoints(reference, settings, request.tls_verify);
     let fetching = Fetching {
         store,
         work: store.work()?,
         reference,
         platform: request.platform.as_ref(),
-        sessions: places.into_iter().map(session).collect(),
+        sessions: sessions(store, request, reference, settings),
         retry: Retry::new(request.retry, request.retry_delay),
         timeout: settings.timeout,
         progress,
@@ -158,6 +142,70 @@ fn fetch(
         errors.push(error);
     }
     Err(all(errors))
+}
+
+/// Conversations with all places that may have the image, mirrors first.
+fn sessions(
+    store: &Store,
+    request: &Request,
+    reference: &Reference,
+    settings: &ImageSettings,
+) -> Vec<Session> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let proxies = Proxies::new(variable);
+    let files = Files::new(store.paths(), request.auth_file.as_deref(), variable);
+    let session = |endpoint: super::registry::endpoint::Endpoint| {
+        let folder = request.cert_dir.as_deref();
+        let trust = Trust::new(
+            store.paths(),
+            &endpoint.name,
+            &endpoint.host,
+            folder,
+            endpoint.is_verified,
+        );
+        let http = Http::new(trust, proxies.clone(), settings.timeout);
+        Session::new(endpoint, http, files.clone())
+    };
+    let places = endpoints(reference, settings, request.tls_verify);
+    places.into_iter().map(session).collect()
+}
+
+/// Digest of what the registry has under the name of a request, if that is another image than the store's; it is not
+/// fetched. That of an index, where there is one.
+///
+/// # Errors
+/// A request that makes no sense; no place that could be asked.
+pub fn newer(
+    store: &Store,
+    request: &Request,
+    settings: &ImageSettings,
+    progress: &dyn Progress,
+) -> Result<Option<Digest>, ImageError> {
+    let reference = settings.complete(&request.reference)?;
+    if reference.digest().is_some() {
+        return Ok(None);
+    }
+    let control = Control {
+        cancelled: Mutex::new(false),
+        change: Condvar::new(),
+        progress,
+    };
+    let pauses: (Retry, &dyn Pauses) = (Retry::new(request.retry, request.retry_delay), &control);
+    let mut errors = Vec::new();
+    for session in sessions(store, request, &reference, settings) {
+        match documents::digest(&session, &reference, pauses) {
+            Ok(Some(digest)) => {
+                let is_here = store.is_digest(&reference, request.platform.as_ref(), digest)?;
+                return Ok((!is_here).then_some(digest));
+            }
+            Ok(None) => return Ok(None),
+            Err(error) => errors.push(error.into()),
+        }
+    }
+    Err(ImageError::Fetch {
+        reference: reference.to_string(),
+        problem: Box::new(all(errors)),
+    })
 }
 
 /// The work on one image.

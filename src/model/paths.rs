@@ -168,6 +168,16 @@ impl Paths {
         self.under("/var/lib/podunit/images")
     }
 
+    /// Held while images are updated.
+    pub fn update_lock(&self) -> PathBuf {
+        self.run().join(".update.lock")
+    }
+
+    /// Updates of images that are under way, a file for each.
+    pub fn updates(&self) -> PathBuf {
+        self.under("/var/lib/podunit/updates")
+    }
+
     /// The file in the store that is there exactly while it has an image, by [`super::reference_key`].
     pub fn image_reference(&self, key: &str) -> PathBuf {
         self.image_store().join("refs").join(key)

@@ -9,7 +9,7 @@ pub mod event;
 mod lines;
 mod output;
 mod plan;
-mod ports;
+pub mod ports;
 mod relay;
 mod report;
 mod run;

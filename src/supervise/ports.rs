@@ -16,7 +16,7 @@ use std::net::IpAddr;
 ///
 /// # Errors
 /// The kernel does not tell.
-pub(super) fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> io::Result<Vec<u16>> {
+pub fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> io::Result<Vec<u16>> {
     let mut silent = ports.to_vec();
     for pid in pids {
         // One that cannot be opened has ended.

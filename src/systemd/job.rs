@@ -11,6 +11,8 @@ pub enum Kind {
     Start,
     /// Stop it if it runs, and start it.
     Restart,
+    /// The same without what it asks for: only it, whatever the state of others.
+    RestartAlone,
     /// Have it read its configuration again.
     Reload,
 }
@@ -19,8 +21,15 @@ impl Kind {
     fn method(self) -> &'static str {
         match self {
             Self::Start => "StartUnit",
-            Self::Restart => "RestartUnit",
+            Self::Restart | Self::RestartAlone => "RestartUnit",
             Self::Reload => "ReloadUnit",
+        }
+    }
+
+    fn mode(self) -> &'static str {
+        match self {
+            Self::RestartAlone => "ignore-dependencies",
+            Self::Start | Self::Restart | Self::Reload => "fail",
         }
     }
 }
@@ -44,7 +53,13 @@ pub async fn run(bus: &Connection, unit: &str, kind: Kind) -> Result<String> {
     // Before the call: an end that comes at once is not missed.
     let mut ends = MessageStream::for_match_rule(job_rule(unit).as_str(), bus, None).await?;
     let job: OwnedObjectPath = bus
-        .call_method(Some(NAME), PATH, Some(INTERFACE), kind.method(), &(unit, "fail"))
+        .call_method(
+            Some(NAME),
+            PATH,
+            Some(INTERFACE),
+            kind.method(),
+            &(unit, kind.mode()),
+        )
         .await?
         .body()
         .deserialize()?;

@@ -27,6 +27,7 @@ mod stage;
 mod supervisor;
 #[path = "../guard/trace.rs"]
 mod trace;
+mod updates;
 
 /// The founding pod, as in `examples/my-shared-pod.pod`.
 const FOUNDING: &str = include_str!("../../examples/my-shared-pod.pod");
