@@ -1,11 +1,10 @@
 //! What the definitions that are loaded need of the store.
 
-use super::super::{member, target};
+use crate::cli::request;
 use crate::compiled::{self, CompiledError};
 use crate::image::{Need, Needs};
 use crate::model::settings::ImageSettings;
 use crate::model::{ImageSource, Paths, Pod};
-use crate::unitfile::specifier;
 use anyhow::Context;
 
 /// Reads every pod: as systemd has it, and as it runs, since a member that is started again takes its image from
@@ -15,7 +14,7 @@ use anyhow::Context;
 /// A pod that cannot be read: what it needs is not known.
 pub(super) fn needs(paths: &Paths, settings: &ImageSettings) -> anyhow::Result<Needs> {
     let mut needs = Needs::default();
-    for name in target::pods(paths) {
+    for name in compiled::pods(paths) {
         let loaded = match compiled::find(paths, &name) {
             Err(CompiledError::Missing { .. }) => None,
             other => Some(other.context("what this pod needs is not known")?.0),
@@ -37,17 +36,16 @@ fn add(pod: &Pod, (paths, settings): (&Paths, &ImageSettings), needs: &mut Needs
             continue;
         };
         let user = format!("{}/{}", pod.name, container.name);
-        let specifiers = member::find(paths, pod, &container.name)?.specifiers();
-        let text = specifier::expand(&request.reference, &|c| specifiers.value(c));
-        let text = text.with_context(|| format!("{user}: Image={}", request.reference))?;
-        let Ok(reference) = settings.complete(&text) else {
+        let request = request::expand(request, &pod.name.member_unit(&container.name), paths);
+        let request = request.with_context(|| user.clone())?;
+        let Ok(reference) = settings.complete(&request.reference) else {
             // No image has such a name, so this needs none.
             continue;
         };
         let need = Need {
             user,
             reference,
-            platform: request.platform.clone(),
+            platform: request.platform,
         };
         if !needs.0.contains(&need) {
             needs.0.push(need);
