@@ -7,6 +7,7 @@ use crate::image::progress::Silent;
 use crate::image::{Reference, Store};
 use crate::model::{AutoUpdate, MemberName, Paths, PodName, Request};
 use crate::sys::file::{is_locked, lock};
+use crate::systemd::unit::Active;
 use crate::systemd::{job, manager};
 use crate::update::plan::{self, Candidate};
 use crate::update::run::Updates;
@@ -131,7 +132,8 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Those members that run, or are on their way, or were tried by an update that was interrupted.
+/// Those members that run, or do not although they should, or were tried by an update that was interrupted. Of one that
+/// was stopped nobody wants anything.
 async fn alive(
     bus: &Connection,
     paths: &Paths,
@@ -145,7 +147,7 @@ async fn alive(
     let mut alive = Vec::new();
     for candidate in candidates {
         let unit = manager::read_unit(bus, &candidate.unit, |_| {}).await?;
-        if !unit.is_down() || tried.contains(&candidate.unit) {
+        if unit.active != Active::Inactive || tried.contains(&candidate.unit) {
             alive.push(candidate);
         }
     }

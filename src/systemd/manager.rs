@@ -175,6 +175,16 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Forgets that a unit has failed, and how often it was started of late.
+///
+/// # Errors
+/// systemd refuses, or there is no systemd to ask.
+pub async fn reset_failed(bus: &Connection, unit: &str) -> Result<()> {
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "ResetFailedUnit", &(unit,))
+        .await
+        .map(drop)
+}
+
 /// Sends a signal to the processes of a unit: `main` or `all`. systemd knows its processes by pidfd, so a process ID
 /// that is used again meanwhile is no danger.
 ///

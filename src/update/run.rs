@@ -165,6 +165,8 @@ impl Updates<'_> {
     async fn restart(&self, member: &Candidate) -> anyhow::Result<Result<(), String>> {
         let pod = compiled::running(self.paths, &member.pod)?;
         let silent_before = self.silent(member, &[]).await?;
+        // One that has failed too often would not be started at all.
+        manager::reset_failed(self.bus, &member.unit).await?;
         let restarted = job::run(self.bus, &member.unit, Kind::RestartAlone);
         let ended = match pod.start_timeout {
             Some(limit) => timeout(limit.max(PROVEN), restarted).await,
