@@ -70,6 +70,17 @@ pub(super) fn source(settings: &Settings, heading: Place, problems: &mut Vec<Pro
 /// Reads `AutoUpdate=`.
 pub(super) fn auto_update(settings: &Settings, problems: &mut Vec<Problem>) -> Option<AutoUpdate> {
     let value = settings.value("AutoUpdate", problems)?;
+    let pull = settings.value("Pull", problems);
+    if let Some(pull) =
+        pull.filter(|pull| value.text != "disabled" && ["always", "newer"].contains(&pull.text.as_str()))
+    {
+        let message = "every start takes the newest image, so that an update that fails cannot be taken back";
+        problems.push(
+            pull.warning(message)
+                .other(value.place(), "updates")
+                .help("leave Pull= out"),
+        );
+    }
     match value.text.as_str() {
         "registry" => Some(AutoUpdate::Registry),
         "local" => Some(AutoUpdate::Local),
