@@ -88,7 +88,7 @@ fn an_image_that_cannot_be_had_fails_its_own_pod_and_says_where_to_look() {
     }
     assert_eq!(machine.property("pod-good", "StatusText"), "1/1 ready");
     // And the same when both are started at once.
-    machine.ok("systemctl stop pod-good && podunit image rm localhost:5000/library/busybox");
+    machine.ok("systemctl stop pod-good && podunit image rm --force localhost:5000/library/busybox");
     machine.run("systemctl start pod-bad pod-good").exits(1);
     assert_eq!(machine.property("pod-good", "ActiveState"), "active");
 }
