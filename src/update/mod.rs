@@ -1,13 +1,15 @@
 //! Newer images for running members, and the way back from one that does not work.
 //!
 //! ```text
-//! running members ── plan ──▶ groups of one image ── run ──▶ pull, restart ── trial ──▶ stays, or the image before
-//!                                                     │
-//!                                                  record: what a successor needs to finish or undo it
+//! running members ── plan ──▶ groups of one image ── run, one ──▶ pull; attempt ── trial ──▶ stays, or the image before
+//!                                                      │
+//!                                                   record: what a successor needs to finish or undo it
 //! ```
 //!
 //! An update of an image is taken by all members that ask for it, or by none: a name stands for one image on a machine.
 
+mod attempt;
+mod one;
 pub mod plan;
 pub mod record;
 pub mod run;
