@@ -2,7 +2,7 @@
 
 use crate::record::{Record, Side, Unit};
 use crate::statistics::{ratios, summary};
-use crate::{loaded, many_pods, members, one_pod};
+use crate::{loaded, many_pods, members, one_pod, pull};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -42,6 +42,8 @@ fn limits() -> Vec<(String, Limit)> {
         (many_pods::processes(30), Limit::At(2.0, Unit::Number)),
         (many_pods::started(30), third),
         row(members::EACH, Limit::At(15.0, Unit::Milliseconds)),
+        row(pull::PULL, Limit::Times(1.0, Side::Podman)),
+        row(pull::MEMORY, Limit::Times(1.0, Side::Podman)),
     ]
 }
 

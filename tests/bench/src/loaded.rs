@@ -1,17 +1,14 @@
 //! Pods that are only defined: the generator's time and memory, and that of `systemctl daemon-reload`.
 
-use crate::host::{self, Quiet, now};
+use crate::cost::{self, Cost};
+use crate::host::{self, Quiet};
 use crate::many_pods;
 use crate::record::{Pair, Record, Side, Unit};
 use crate::sides::{self, Pod};
 use crate::systemd::{run, systemctl};
 use anyhow::{Context, Result, bail};
-use nix::sys::resource::{UsageWho, getrusage};
-use serde::{Deserialize, Serialize};
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
 
 const GENERATORS: &str = "/usr/lib/systemd/system-generators";
 /// Where the generators write when they are measured.
@@ -48,35 +45,6 @@ pub fn so_many(pods: usize) -> String {
     }
 }
 
-/// What a program took.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Cost {
-    pub wall_us: u64,
-    pub cpu_us: u64,
-    /// Peak resident memory.
-    pub memory_kib: u64,
-}
-
-/// Runs a program and prints its [`Cost`]: called as a process of its own, for which the program is the only child.
-pub fn print_cost(arguments: &[String]) -> Result<ExitCode> {
-    let (program, arguments) = arguments.split_first().context("no program")?;
-    let begin = now();
-    let status = Command::new(program)
-        .args(arguments)
-        .status()
-        .with_context(|| program.clone())?;
-    let wall_us = now() - begin;
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let microseconds = |time: nix::sys::time::TimeVal| (time.tv_sec() * 1_000_000 + time.tv_usec()) as u64;
-    let cost = Cost {
-        wall_us,
-        cpu_us: microseconds(usage.user_time()) + microseconds(usage.system_time()),
-        memory_kib: usage.max_rss() as u64,
-    };
-    println!("{}", serde_json::to_string(&cost)?);
-    Ok(ExitCode::from(if status.success() { 0 } else { 1 }))
-}
-
 /// Runs a side's generator into empty folders, as systemd does.
 pub fn generate(side: Side) -> Result<Cost> {
     let output = empty(OUTPUT)?;
@@ -89,10 +57,8 @@ pub fn generate(side: Side) -> Result<Cost> {
         Side::Podman => "podman-system-generator",
         Side::Floor => bail!("the floor has no generator"),
     };
-    let own = env::current_exe()?.display().to_string();
     let program = format!("{GENERATORS}/{name}");
-    let said = run(&own, &["--cost", &program, &folders[0], &folders[1], &folders[2]])?;
-    Ok(serde_json::from_slice(&said.stdout)?)
+    cost::of(&program, &[&folders[0], &folders[1], &folders[2]])
 }
 
 /// Microseconds that it takes to write what podunit's generator wrote last.

@@ -5,6 +5,7 @@
 //! is noisy.
 
 mod about;
+mod cost;
 mod floor;
 mod gates;
 mod growth;
@@ -16,6 +17,7 @@ mod noise;
 mod one_pod;
 mod options;
 mod probe;
+mod pull;
 mod record;
 mod report;
 mod sides;
@@ -42,7 +44,7 @@ fn main() -> Result<ExitCode> {
         .split_first()
         .map(|(first, rest)| (first.as_str(), rest))
     {
-        return loaded::print_cost(command);
+        return cost::print(command);
     }
     let options = Options::parse(arguments.into_iter())?;
     let about = about::about(&options.podunit);
@@ -104,6 +106,7 @@ fn measure(part: Part, options: &Options, record: &mut Record) -> Result<()> {
             }
         }
         Part::Members => members::rounds(record, &engines, pairs)?,
+        Part::Pull => pull::rounds(record, &engines, pairs, &options.images)?,
         Part::Growth => growth::measure(record, pairs)?,
         Part::Loaded => {
             for (count, pairs) in [(1, pairs), (100, pairs), (1000, pairs.min(5))] {

@@ -18,25 +18,29 @@ pub enum Part {
     Members,
     /// Generator and daemon-reload for 1, 100, 1,000 pods.
     Loaded,
+    /// A large image from a registry.
+    Pull,
     /// podunit's cost against size.
     Growth,
 }
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("start", Part::Start),
     ("restart", Part::Restart),
     ("pods", Part::Pods),
     ("members", Part::Members),
     ("loaded", Part::Loaded),
+    ("pull", Part::Pull),
     ("growth", Part::Growth),
 ];
 /// What a full run measures. Growth is a matter of podunit alone, and takes as long again.
-const FULL: [Part; 5] = [
+const FULL: [Part; 6] = [
     Part::Start,
     Part::Restart,
     Part::Pods,
     Part::Members,
     Part::Loaded,
+    Part::Pull,
 ];
 const SIDES: [(&str, Side); 3] = [
     ("podunit", Side::Podunit),
@@ -109,7 +113,7 @@ impl Options {
             _ if self.quick => 3,
             Part::Start => 11,
             Part::Restart | Part::Loaded => 7,
-            Part::Pods | Part::Members => 5,
+            Part::Pods | Part::Members | Part::Pull => 5,
             Part::Growth => 3,
         };
         self.pairs.unwrap_or(usual)
@@ -151,7 +155,7 @@ mod tests {
         let error = parse("--only start,stop").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown: stop (known: start, restart, pods, members, loaded, growth)"
+            "unknown: stop (known: start, restart, pods, members, loaded, pull, growth)"
         );
     }
 }
