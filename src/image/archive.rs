@@ -55,7 +55,12 @@ fn part(entry: &tar::Entry<'_, impl Read>) -> Part {
 ///
 /// # Errors
 /// An archive that cannot be read, is incomplete or damaged; a store that cannot be written.
-pub fn extract(source: impl Read, place: &Path, into: &Tree, into_path: &Path) -> Result<(), ImageError> {
+pub fn extract(
+    source: impl Read + Send,
+    place: &Path,
+    into: &Tree,
+    into_path: &Path,
+) -> Result<(), ImageError> {
     let unreadable = |error| ImageError::Read {
         path: place.to_owned(),
         error,

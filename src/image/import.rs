@@ -21,7 +21,7 @@ impl Store {
     /// What is wrong with the archive or the store; then the store holds what it held before.
     pub fn import(
         &self,
-        archive: impl Read,
+        archive: impl Read + Send,
         place: &Path,
         reference: &Reference,
         changes: &[Change],

@@ -48,7 +48,7 @@ impl Store {
     /// As [`Self::load`].
     pub fn load_archive(
         &self,
-        source: impl Read,
+        source: impl Read + Send,
         place: &Path,
         name: Option<&Reference>,
     ) -> Result<Vec<Loaded>, ImageError> {

@@ -57,6 +57,9 @@ pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
+/// Bytes that are copied at once.
+pub const COPY_BUFFER: usize = 1 << 17;
+
 /// Which side of [`copy`] failed.
 #[derive(Debug)]
 pub enum CopyError {
@@ -70,11 +73,22 @@ pub enum CopyError {
 ///
 /// # Errors
 /// Says which side failed.
-pub fn copy(mut from: impl Read, mut to: impl FnMut(&[u8]) -> io::Result<()>) -> Result<u64, CopyError> {
-    let mut buffer = vec![0; 1 << 17];
+pub fn copy(from: impl Read, to: impl FnMut(&[u8]) -> io::Result<()>) -> Result<u64, CopyError> {
+    copy_by(&mut vec![0; COPY_BUFFER], from, to)
+}
+
+/// Copies as [`copy`] does, by way of `buffer`.
+///
+/// # Errors
+/// As [`copy`].
+pub fn copy_by(
+    buffer: &mut [u8],
+    mut from: impl Read,
+    mut to: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<u64, CopyError> {
     let mut total = 0;
     loop {
-        match from.read(&mut buffer) {
+        match from.read(buffer) {
             Ok(0) => return Ok(total),
             Ok(length) => {
                 to(&buffer[..length]).map_err(CopyError::Write)?;

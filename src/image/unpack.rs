@@ -4,6 +4,7 @@
 //! becomes a whiteout or an opaque directory. Links are kept as they are and never written through where they
 //! are absolute or lead out.
 
+mod ahead;
 mod attributes;
 mod layer;
 mod tap;
@@ -15,6 +16,7 @@ use super::member_path::MemberProblem;
 use super::record::Recorder;
 use super::stream::{Hashing, open_tar};
 use crate::sys::tree::Tree;
+use ahead::read_ahead;
 use layer::{Failure, Layer};
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -81,15 +83,20 @@ pub struct Unpacked {
 ///
 /// # Errors
 /// Says what is wrong; the directory is then to be thrown away.
-pub fn unpack(source: impl Read, into: &Tree) -> Result<Unpacked, LayerError> {
+pub fn unpack(source: impl Read + Send, into: &Tree) -> Result<Unpacked, LayerError> {
     let record = into.make_file(OsStr::new("record")).map_err(write("/"))?;
     let recording = Recording::new(Recorder::new(record));
     let plain = decompress(source).map_err(LayerError::Archive)?;
-    let unpacked =
-        read(plain, into, &recording, true).map_err(|error| recording.failure().map_or(error, write("/")))?;
+    let (read, whole) = read_ahead(plain, |plain| read(plain, into, &recording, true));
+    let bytes = read.map_err(|error| recording.failure().map_or(error, write("/")))?;
+    let (diff_id, length) = whole.ok_or_else(|| LayerError::Archive(io::ErrorKind::UnexpectedEof.into()))?;
     recording.finish().map_err(write("/"))?;
     rustix::fs::syncfs(into).map_err(|error| write("/")(error.into()))?;
-    Ok(unpacked)
+    Ok(Unpacked {
+        diff_id,
+        length,
+        bytes,
+    })
 }
 
 /// Unpacks a layer as [`unpack`] does, but files get their size only, no contents, and there is no record.
@@ -97,7 +104,14 @@ pub fn unpack(source: impl Read, into: &Tree) -> Result<Unpacked, LayerError> {
 /// # Errors
 /// As [`unpack`].
 pub fn unpack_shape(plain: impl Read, into: &Tree) -> Result<Unpacked, LayerError> {
-    read(plain, into, &Recording::default(), false)
+    let mut plain = Hashing::new(plain);
+    let bytes = read(&mut plain, into, &Recording::default(), false)?;
+    let length = plain.length();
+    Ok(Unpacked {
+        diff_id: plain.finish(),
+        length,
+        bytes,
+    })
 }
 
 fn write(member: &str) -> impl FnOnce(io::Error) -> LayerError {
@@ -105,13 +119,9 @@ fn write(member: &str) -> impl FnOnce(io::Error) -> LayerError {
     move |error| LayerError::Write { member, error }
 }
 
-fn read(
-    plain: impl Read,
-    into: &Tree,
-    recording: &Recording,
-    has_contents: bool,
-) -> Result<Unpacked, LayerError> {
-    let tap = Tap::new(Hashing::new(plain), recording.clone());
+/// Reads an archive to its end and makes its files. Returns their bytes.
+fn read(plain: impl Read, into: &Tree, recording: &Recording, has_contents: bool) -> Result<u64, LayerError> {
+    let tap = Tap::new(plain, recording.clone());
     let (mut archive, limit) = open_tar(tap);
     let mut layer = Layer::new(into, recording.clone(), has_contents).map_err(write("/"))?;
     let mut entries = archive.entries().map_err(LayerError::Archive)?;
@@ -146,13 +156,6 @@ fn read(
     if io::copy(&mut rest, &mut io::sink()).map_err(LayerError::Archive)? > IGNORED_MAX {
         return Err(LayerError::Ignored);
     }
-    let stream = rest.into_inner().into_inner();
-    let length = stream.length();
-    let diff_id = stream.finish();
-    let bytes = layer.finish().map_err(write("/"))?;
-    Ok(Unpacked {
-        diff_id,
-        length,
-        bytes,
-    })
+    drop(rest);
+    layer.finish().map_err(write("/"))
 }

@@ -92,10 +92,10 @@ fn place(file: &Path) -> &Path {
     file
 }
 
-fn stdin() -> anyhow::Result<io::StdinLock<'static>> {
+fn stdin() -> anyhow::Result<io::Stdin> {
     anyhow::ensure!(
         !io::stdin().is_terminal(),
         "standard input is a terminal: name an archive, or put one there with `podunit image load <FILE`"
     );
-    Ok(io::stdin().lock())
+    Ok(io::stdin())
 }

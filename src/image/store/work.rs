@@ -130,7 +130,12 @@ impl Work<'_> {
     ///
     /// # Errors
     /// A layer that is refused; a store that cannot be written. Then nothing of it stays.
-    pub fn add_layer(&self, archive: impl Read, blob: Digest, diff_id: Digest) -> Result<u64, ImageError> {
+    pub fn add_layer(
+        &self,
+        archive: impl Read + Send,
+        blob: Digest,
+        diff_id: Digest,
+    ) -> Result<u64, ImageError> {
         let store = self.store;
         let _one_at_a_time = self.lock_layer(diff_id)?;
         if !self.has_layer(diff_id) {
@@ -153,7 +158,7 @@ impl Work<'_> {
     ///
     /// # Errors
     /// As [`Self::add_layer`].
-    pub fn add_new_layer(&self, archive: impl Read, place: &Path) -> Result<Unpacked, ImageError> {
+    pub fn add_new_layer(&self, archive: impl Read + Send, place: &Path) -> Result<Unpacked, ImageError> {
         let malformed = |problem: LayerError| ImageError::Malformed {
             place: place.display().to_string(),
             problem: problem.to_string(),
@@ -291,7 +296,7 @@ impl Work<'_> {
         Ok(digest)
     }
 
-    fn unpack(&self, archive: impl Read) -> Result<New, Broken> {
+    fn unpack(&self, archive: impl Read + Send) -> Result<New, Broken> {
         let folder = Scratch(self.folder()?);
         let tree = Tree::open(&folder.0).map_err(failed("open", &folder.0))?;
         let layer = unpack(archive, &tree).map_err(|problem| match problem {

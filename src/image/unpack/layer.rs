@@ -4,7 +4,7 @@ use super::attributes::attributes;
 use super::tap::Recording;
 use crate::image::member_path::{Meaning, MemberPath, MemberProblem, link_target, meaning};
 use crate::image::record::REPLACED;
-use crate::image::stream::{CopyError, copy};
+use crate::image::stream::{COPY_BUFFER, CopyError, copy_by};
 use crate::sys::tree::{Attributes, Kind, Tree, describe};
 use flate2::Crc;
 use rustix::io::Errno;
@@ -63,6 +63,8 @@ pub(super) struct Layer<'a> {
     times: BTreeMap<PathBuf, (i64, u32)>,
     /// Bytes of the names in `times`, those of repeated members too.
     names: usize,
+    /// For contents. One for each file would be as much work as a small file.
+    buffer: Vec<u8>,
     bytes: u64,
 }
 
@@ -77,6 +79,7 @@ impl<'a> Layer<'a> {
             replaced: 0,
             times: BTreeMap::new(),
             names: 0,
+            buffer: vec![0; COPY_BUFFER],
             bytes: 0,
         };
         let as_root = Attributes {
@@ -303,9 +306,10 @@ impl<'a> Layer<'a> {
             self.recording.contents();
         }
         let mut crc = Crc::new();
-        let copied = copy(entry, |bytes: &[u8]| {
+        let has_contents = self.has_contents;
+        let copied = copy_by(&mut self.buffer, entry, |bytes: &[u8]| {
             crc.update(bytes);
-            match self.has_contents {
+            match has_contents {
                 true => file.write_all(bytes),
                 false => Ok(()),
             }

@@ -76,10 +76,6 @@ impl<R> Tap<R> {
     pub(super) fn new(inner: R, recording: Recording) -> Self {
         Self { inner, recording }
     }
-
-    pub(super) fn into_inner(self) -> R {
-        self.inner
-    }
 }
 
 impl<R: Read> Read for Tap<R> {

@@ -144,7 +144,11 @@ fn extended(directory: &Tree, name: &OsStr) -> io::Result<BTreeMap<Vec<u8>, Vec<
             name.starts_with(b"user.") || name == b"security.capability" || name == b"trusted.overlay.opaque";
         if is_a_layers {
             let mut value = vec![0; 1 << 16];
-            let length = getxattr(&path, OsStr::from_bytes(name), &mut value)?;
+            // The kernel takes file capabilities that it then cannot give back.
+            let length = match getxattr(&path, OsStr::from_bytes(name), &mut value) {
+                Err(Errno::INVAL) => 0,
+                other => other?,
+            };
             value.truncate(length);
             attributes.insert(name.to_owned(), value);
         }
