@@ -194,11 +194,10 @@ pub fn newer(
     let mut errors = Vec::new();
     for session in sessions(store, request, &reference, settings) {
         match documents::digest(&session, &reference, pauses) {
-            Ok(Some(digest)) => {
+            Ok(digest) => {
                 let is_here = store.is_digest(&reference, request.platform.as_ref(), digest)?;
                 return Ok((!is_here).then_some(digest));
             }
-            Ok(None) => return Ok(None),
             Err(error) => errors.push(error.into()),
         }
     }
@@ -226,11 +225,11 @@ impl Fetching<'_> {
     /// What the reference names there, its documents read and checked; `None` if that is here.
     fn image_of(&self, session: &Session, has_local: bool) -> Result<Option<Image>, ImageError> {
         let pauses: (Retry, &dyn Pauses) = (self.retry, &self.control);
-        if has_local
-            && let Some(digest) = documents::digest(session, self.reference, pauses)?
-            && self.store.is_digest(self.reference, self.platform, digest)?
-        {
-            return Ok(None);
+        if has_local {
+            let digest = documents::digest(session, self.reference, pauses)?;
+            if self.store.is_digest(self.reference, self.platform, digest)? {
+                return Ok(None);
+            }
         }
         let configuration = |blob| self.configuration(session, blob);
         let remote = Remote::fetch(session, self.reference, pauses, &configuration)?;

@@ -31,7 +31,7 @@ pub fn digest(
     session: &Session,
     reference: &Reference,
     (retry, pauses): (Retry, &dyn Pauses),
-) -> Result<Option<Digest>, RegistryError> {
+) -> Result<Digest, RegistryError> {
     let (path, what) = (path(reference), what(reference));
     let head = retry.run(pauses, || session.get("HEAD", &path, &accept(), &what));
     let said = match head {
@@ -48,15 +48,15 @@ pub fn digest(
         ) => None,
         Err(error) => return Err(error),
     };
-    if said.is_some() {
-        return Ok(said);
+    if let Some(digest) = said {
+        return Ok(digest);
     }
     let json = retry.run(pauses, || {
         session
             .get("GET", &path, &accept(), &what)?
             .text(DOCUMENT_MAX, &what)
     })?;
-    Ok(Some(digest_of(&json)))
+    Ok(digest_of(&json))
 }
 
 impl<'a> Remote<'a> {
