@@ -43,6 +43,10 @@ pub fn prepare(images: &Path) -> Result<()> {
 fn copy_configuration(pod: &Pod) -> Result<()> {
     let running = Path::new("/run/podunit").join(&pod.name);
     let (old, new) = (running.display().to_string(), STATE);
+    let (old_root, new_root) = (
+        format!("/run/podunit/.roots/{}", pod.name),
+        format!("{STATE}/root"),
+    );
     let mut files = vec![
         "etc/hosts".into(),
         "etc/hostname".into(),
@@ -59,7 +63,7 @@ fn copy_configuration(pod: &Pod) -> Result<()> {
         let text = fs::read_to_string(running.join(&file)).with_context(|| file.display().to_string())?;
         let to = Path::new(new).join(&file);
         fs::create_dir_all(to.parent().context("a file in no folder")?)?;
-        fs::write(to, text.replace(&old, new))?;
+        fs::write(to, text.replace(&old_root, &new_root).replace(&old, new))?;
     }
     Ok(())
 }
