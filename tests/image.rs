@@ -18,6 +18,8 @@ mod housekeeping;
 mod properties;
 #[path = "image/property.rs"]
 mod property;
+#[path = "common/root.rs"]
+mod root;
 #[path = "image/save.rs"]
 mod save;
 #[path = "common/skip.rs"]
@@ -30,19 +32,11 @@ mod work;
 use archives::{Image, Layer, gzip};
 use podunit::image::{ImageError, Needs, Store};
 use podunit::model::{Paths, PodName, UnpackedImage};
+use root::is_root;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-
-/// Whether the test can go on. One that cannot says so.
-fn is_root(test: &str) -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        skip::skipped(test, "needs root");
-    }
-    is_root
-}
 
 /// A machine's file tree with a store in it.
 struct Machine {

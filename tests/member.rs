@@ -3,12 +3,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/root.rs"]
+mod root;
 #[path = "common/skip.rs"]
 mod skip;
 
 use podunit::infra;
 use podunit::member::{Member, clean, rootfs, user};
 use podunit::model::{ImageConfig, Paths, Pod, UnpackedImage};
+use root::is_root;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -20,14 +23,6 @@ const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
     "environment":[],"environment_files":[],"user":null,"working_dir":null,"binds":[],"tmpfs":[],"read_only":false,
     "add_capabilities":[],"drop_capabilities":[],"stop_signal":null,"stop_timeout":1000000,"reload_signal":null,
     "signal_map":{},"ready":"started","labels":{},"units":{"unit":[],"service":[],"install":[]}}]}"#;
-
-fn is_root(test: &str) -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        skip::skipped(test, "needs root");
-    }
-    root
-}
 
 fn file(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

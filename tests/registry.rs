@@ -17,6 +17,8 @@ mod hostile;
 mod login;
 #[path = "registry/real.rs"]
 mod real;
+#[path = "common/root.rs"]
+mod root;
 #[path = "registry/sample.rs"]
 mod sample;
 #[path = "registry/server.rs"]
@@ -28,19 +30,11 @@ use podunit::image::progress::Silent;
 use podunit::image::{ImageError, Needs, Pulled, Store, pull};
 use podunit::model::settings::ImageSettings;
 use podunit::model::{Paths, Request};
+use root::is_root;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// Whether the test can go on. One that cannot says so.
-fn is_root(test: &str) -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        skip::skipped(test, "needs root");
-    }
-    is_root
-}
 
 /// A machine's file tree with a store in it.
 struct Machine {

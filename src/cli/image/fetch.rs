@@ -9,6 +9,7 @@ use crate::image::progress::{Sum, Tally};
 use crate::image::{self, Digest, LayerState, Progress, Store};
 use crate::model::{Paths, PullPolicy, Reference, Request};
 use crate::sys::file::replace;
+use crate::sys::tree;
 use crate::systemd::{job, notify};
 use anyhow::Context;
 use std::net::IpAddr;
@@ -47,7 +48,7 @@ impl Fetch {
         let reference = settings.complete(&request.reference)?;
         // What was last said of a failed refresh is over.
         let record = paths.stale_image(&self.id);
-        remove(&record).with_context(|| format!("cannot remove {}", record.display()))?;
+        tree::remove(&record).with_context(|| format!("cannot remove {}", record.display()))?;
         if needs_network(store, &request, &reference) {
             wait_for_network();
         }
@@ -112,13 +113,6 @@ fn wait_for_network() {
         output::warning(format_args!("cannot wait for the network: {error:#}"));
     }
     status("asking the registry");
-}
-
-fn remove(path: &std::path::Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 fn keep(path: &std::path::Path, text: &str) -> std::io::Result<()> {

@@ -8,6 +8,7 @@ use super::session::Session;
 use crate::image::Digest;
 use crate::image::error::{BlobProblem, ImageError};
 use crate::image::manifest::Blob;
+use crate::image::store::failed;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -75,9 +76,7 @@ pub fn download(
         has_ranges: true,
         was_wrong: false,
     };
-    download
-        .take_up()
-        .map_err(|error| store_error(path, "read", error))?;
+    download.take_up().map_err(failed("read", path))?;
     loop {
         let before = download.have;
         let done = retry.run(pauses, || match download.attempt(pauses, progress) {
@@ -228,7 +227,7 @@ impl Download<'_> {
             if let Err(error) = self.file.write_all(&buffer[..length]) {
                 // Room for others, at once; a part that is cut off anywhere can be taken up, but this needs room.
                 let _ = self.restart();
-                return Err(Ended::Store(store_error(self.path, "write", error)));
+                return Err(Ended::Store(failed("write", self.path)(error)));
             }
             self.hash.update(&buffer[..length]);
             self.have += length as u64;
@@ -246,9 +245,7 @@ impl Download<'_> {
         };
         let free = room.f_bavail.saturating_mul(room.f_frsize);
         match self.blob.size.saturating_sub(self.have) > free {
-            true => Err(Ended::Store(store_error(
-                self.path,
-                "write",
+            true => Err(Ended::Store(failed("write", self.path)(
                 io::ErrorKind::StorageFull.into(),
             ))),
             false => Ok(()),
@@ -257,7 +254,7 @@ impl Download<'_> {
 
     fn restart_on_disk(&mut self) -> Result<(), Ended> {
         self.restart()
-            .map_err(|error| Ended::Store(store_error(self.path, "write", error)))
+            .map_err(|error| Ended::Store(failed("write", self.path)(error)))
     }
 
     fn lie(&self, problem: BlobProblem) -> RegistryError {
@@ -270,13 +267,5 @@ impl Download<'_> {
 
     fn what(&self) -> String {
         format!("the blob {}", self.blob.digest)
-    }
-}
-
-fn store_error(path: &Path, doing: &'static str, error: io::Error) -> ImageError {
-    ImageError::Store {
-        doing,
-        path: path.to_owned(),
-        error,
     }
 }
