@@ -7,8 +7,9 @@ use crate::member::executable::{self, Found};
 use crate::member::oci::Process;
 use crate::member::process::{self, Wanted};
 use crate::member::runtime::Runtime;
-use crate::member::{Member, rootfs, signal, user};
+use crate::member::{Member, main_process, rootfs, user};
 use crate::model::{MemberName, Paths, PodName};
+use crate::sys::cgroup;
 use crate::sys::tree::Tree;
 use crate::systemd::scope::{self, Scope};
 use anyhow::{Context, anyhow, bail};
@@ -156,7 +157,7 @@ fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
             pod.unit()
         )
     };
-    let pid = signal::read_pid(&member.member_paths().pid_file())?.ok_or_else(not_running)?;
+    let pid = main_process::read_pid(&member.member_paths().pid_file())?.ok_or_else(not_running)?;
     let config = fs::read_to_string(member.member_paths().bundle().join("config.json"));
     let config = match config {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_running()),
@@ -166,7 +167,7 @@ fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
         .with_context(|| format!("cannot read how {pod}/{name} was started"))?;
     let root = Tree::open(format!("/proc/{pid}/root")).map_err(|_| not_running())?;
     // Looked at last: the file stays when the member has ended, and its number may be anybody's by then.
-    anyhow::ensure!(signal::is_in_unit(pid, &pod.member_unit(name)), not_running());
+    anyhow::ensure!(cgroup::is_in_unit(pid, &pod.member_unit(name)), not_running());
     Ok((own, root))
 }
 

@@ -4,7 +4,7 @@ use super::{FAILURE, output, request, settings};
 use crate::compiled;
 use crate::image::store::Store;
 use crate::member::runtime::Runtime;
-use crate::member::{self, Member};
+use crate::member::{self, Member, command};
 use crate::model::settings::ImageSettings;
 use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, PullPolicy, Request, UnpackedImage};
 use crate::sys::descriptor;
@@ -13,18 +13,22 @@ use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Longest reason for a failed refresh that is read, in bytes.
 const LONGEST_REASON: u64 = 4096;
+
+/// How long `ReloadCmd=` may take; systemd's own limit for a reload is longer, unless the definition says otherwise.
+const RELOAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// One step.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Starts the container and leaves its process to systemd (ExecStart=).
     Start(Which),
-    /// Asks the container's process to end, with the image's stop signal (ExecStop=).
+    /// Asks the container's process to end, and kills it when its time is over (ExecStop=).
     Stop(Which),
-    /// Sends the member's reload signal to its process (ExecReload=).
+    /// Reloads the member by its signal or its command (ExecReload=).
     Reload(Which),
 }
 
@@ -52,18 +56,30 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
             member::start::abandon(paths, &which.pod, &which.member);
             Ok(ExitCode::from(FAILURE))
         }),
-        Command::Stop(which) => with(which, paths, |member| member::signal::stop(member, main_pid())),
-        Command::Reload(which) => with(which, paths, |member| member::signal::reload(member, main_pid())),
+        Command::Stop(which) => stop(which, paths),
+        Command::Reload(which) => reload(which, paths),
     }
 }
 
-fn with(
-    which: &Which,
-    paths: &Paths,
-    step: impl FnOnce(Member<'_>) -> Result<(), member::Error>,
-) -> anyhow::Result<ExitCode> {
+fn stop(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
     let pod = compiled::running(paths, &which.pod)?;
-    step(find(paths, &pod, &which.member)?)?;
+    let member = find(paths, &pod, &which.member)?;
+    // A stop without a hook needs neither settings nor runtime, which may be gone.
+    let hook = |line: &str, limit| {
+        let run = command::run(member, &runtime(paths)?, "PreStop", line, limit);
+        run.map_err(anyhow::Error::from)
+    };
+    member::stop::stop(member, main_pid(), &hook, &|text| output::warning(text))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reload(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let pod = compiled::running(paths, &which.pod)?;
+    let member = find(paths, &pod, &which.member)?;
+    match &member.container.reload_cmd {
+        Some(line) => command::run(member, &runtime(paths)?, "ReloadCmd", line, RELOAD_LIMIT)?,
+        None => member::reload::by_signal(member, main_pid())?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,20 +2,11 @@
 
 use super::port::{self, Published};
 use super::section::{Settings, Value};
-use super::{image, mount};
+use super::{image, mount, signal, stop};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{
-    Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Signal, SignalMap, Tmpfs,
-};
-use crate::unitfile::value::{TimeSpan, parse_time_span};
+use crate::model::{Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
-
-/// SIGSTOP, which no program can handle.
-const SIGSTOP: i32 = 19;
-/// Podman's `--stop-timeout`.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Capabilities of Linux 6.x (capabilities(7)), without `CAP_`.
 const CAPABILITIES: &str = "AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN \
@@ -50,6 +41,8 @@ pub(super) fn read(
     let folder = source.parent().unwrap_or(Path::new("/"));
     port::read(settings, ports, problems);
     let (binds, tmpfs) = mounts(settings, folder, problems);
+    let stop = stop::read(settings, problems);
+    let (reload_signal, reload_cmd) = signal::reload(settings, problems);
     Container {
         name,
         source: source.to_owned(),
@@ -66,10 +59,14 @@ pub(super) fn read(
         read_only: settings.flag("ReadOnly", problems).is_some_and(|(flag, _)| flag),
         add_capabilities: capabilities(settings, "AddCapability", problems),
         drop_capabilities: capabilities(settings, "DropCapability", problems),
-        stop_signal: sent_signal(settings, "StopSignal", problems),
-        stop_timeout: stop_timeout(settings, problems),
-        reload_signal: sent_signal(settings, "ReloadSignal", problems),
-        signal_map: signal_map(settings, problems),
+        stop_signal: stop.signal,
+        stop_timeout: stop.timeout,
+        pre_stop: stop.hook,
+        stop_escalate: stop.escalate,
+        stop_repeat: stop.repeat,
+        reload_signal,
+        reload_cmd,
+        signal_map: signal::map(settings, problems),
         ready: ready(settings, problems),
         labels: settings
             .pairs("Label", problems)
@@ -224,71 +221,6 @@ fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> 
         }
     }
     capabilities
-}
-
-fn read_signal(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<Signal> {
-    let signal = text.parse();
-    if let Err(error) = &signal {
-        problems.push(value.error(error));
-    }
-    signal.ok()
-}
-
-/// A signal that systemd sends to the program. SIGKILL stops any program, but reloads none; SIGSTOP does neither.
-fn sent_signal(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> Option<Signal> {
-    let value = settings.value(key, problems)?;
-    let signal = read_signal(&value.text, &value, problems)?;
-    let is_wrong = signal.number() == SIGSTOP || signal == Signal::KILL && key == "ReloadSignal";
-    if is_wrong {
-        let problem = value.error(format!("{signal} cannot be handled by any program"));
-        problems.push(problem.help("write a signal that the program knows, such as HUP or TERM"));
-    }
-    Some(signal)
-}
-
-fn stop_timeout(settings: &Settings, problems: &mut Vec<Problem>) -> Duration {
-    let Some(value) = settings.value("StopTimeout", problems) else {
-        return STOP_TIMEOUT;
-    };
-    match parse_time_span(&value.text) {
-        Some(TimeSpan::Finite(span)) => span,
-        _ => {
-            problems.push(
-                value
-                    .error("this is not a time")
-                    .help("write seconds, such as 30, or 1min 30s"),
-            );
-            STOP_TIMEOUT
-        }
-    }
-}
-
-fn signal_map(settings: &Settings, problems: &mut Vec<Problem>) -> SignalMap {
-    let mut map = SignalMap::new();
-    for value in settings.values("SignalMap", problems) {
-        let Some((from, to)) = value.text.split_once(':') else {
-            let problem = value.error("this maps nothing");
-            problems.push(problem.help("write FROM:TO such as HUP:USR1, or USR2:none"));
-            continue;
-        };
-        let Some(from) = read_signal(from, &value, problems) else {
-            continue;
-        };
-        if !from.is_routed() {
-            let problem = value.error(format!("{from} sent to a pod never reaches its containers"));
-            problems.push(problem.help("map HUP, USR1, USR2, WINCH or RTMIN+n"));
-        }
-        if to == "none" {
-            map.insert(from, None);
-        } else if let Some(to) = read_signal(to, &value, problems) {
-            if to == Signal::KILL || to.number() == SIGSTOP {
-                let problem = value.error(format!("{to} cannot be handled by any program"));
-                problems.push(problem.help("map to a signal that the program knows, or to none"));
-            }
-            map.insert(from, Some(to));
-        }
-    }
-    map
 }
 
 fn ready(settings: &Settings, problems: &mut Vec<Problem>) -> Ready {

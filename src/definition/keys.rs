@@ -170,11 +170,12 @@ pub(super) const CONTAINER: &[Key] = &[
     key("PidsLimit", Single, Unsupported("write TasksMax= in the [Service …] of the container"), "Limit of processes"),
     key("Pod", Single, Honoured, "The pod of a container that has a file of its own"),
     key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman run"),
+    key("PreStop", Exec, Honoured, "Command that is run in the container before its stop signal"),
     key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
     key("Pull", Single, Honoured, "When the registry is asked for the image: always, missing, never or newer"),
     key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
     key("ReadOnlyTmpfs", Bool, Unsupported("write Tmpfs= for each folder that must be written"), "tmpfs on /tmp and /run"),
-    key("ReloadCmd", Exec, Unsupported("write ReloadSignal="), "Command that reloads"),
+    key("ReloadCmd", Exec, Honoured, "Command that is run in the container to reload it; its exit status counts"),
     key("ReloadSignal", Single, Honoured, "Signal that reloads"),
     key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
@@ -195,8 +196,10 @@ pub(super) const CONTAINER: &[Key] = &[
     key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
     key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
+    key("StopEscalate", Words, Honoured, "Signals after the stop signal, by time or share of StopTimeout=: QUIT@70%"),
+    key("StopRepeat", Number, Honoured, "How often the current signal of a stop is sent again within StopTimeout="),
     key("StopSignal", Single, Honoured, "Signal that stops"),
-    key("StopTimeout", Single, Honoured, "From the stop signal to SIGKILL, in seconds"),
+    key("StopTimeout", Single, Honoured, "From the beginning of a stop to SIGKILL, in seconds; 10 if absent"),
     key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("Sysctl", Words, Unsupported("kernel parameters are not supported by this version"), "Kernel parameters"),
@@ -386,8 +389,9 @@ mod tests {
 
     #[test]
     fn every_key_of_quadlet_is_known() {
-        // Podman 6.0 has 94 and 29 of them; SignalMap and Share are ours, six more are those of its [Image].
-        assert_eq!(CONTAINER.len(), 94 + 1 + 6);
+        // Podman 6.0 has 94 and 29 of them, and six more in its [Image]. Ours are Share, and of a container SignalMap,
+        // PreStop, StopEscalate and StopRepeat.
+        assert_eq!(CONTAINER.len(), 94 + 6 + 4);
         assert_eq!(POD.len(), 29 + 1);
     }
 

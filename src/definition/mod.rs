@@ -24,6 +24,8 @@ mod resolve;
 mod search;
 mod section;
 mod share;
+mod signal;
+mod stop;
 mod systemd_keys;
 
 pub use keys::documented_keys;

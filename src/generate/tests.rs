@@ -3,8 +3,8 @@
 use super::images::Images;
 use super::{UnitSet, stub, units};
 use crate::model::{
-    Container, Directive, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready, Request,
-    SCHEMA_VERSION, Share, Signal,
+    Container, Directive, Escalation, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready,
+    Request, SCHEMA_VERSION, Share, Signal,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -41,7 +41,11 @@ pub(super) fn container(name: &str) -> Container {
         drop_capabilities: Vec::new(),
         stop_signal: None,
         stop_timeout: Duration::from_secs(10),
+        pre_stop: None,
+        stop_escalate: Vec::new(),
+        stop_repeat: 0,
         reload_signal: None,
+        reload_cmd: None,
         signal_map: Default::default(),
         ready: Ready::Started,
         labels: Default::default(),
@@ -169,6 +173,56 @@ fn a_stop_has_time_for_its_last_step() {
     assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["5s"]);
     // One after the other, then infra.
     assert_eq!(values(&set, "pod-x.service", "TimeoutStopSec"), ["1min 5s"]);
+}
+
+#[test]
+fn a_stop_that_is_more_than_one_signal_is_a_step() {
+    let plain = |pod: &mut Pod| pod.members[1].stop_signal = Some(Signal::INT);
+    let changes: [fn(&mut Pod); 5] = [
+        |pod| pod.members[1].pre_stop = Some("true".to_owned()),
+        |pod| pod.members[1].stop_repeat = 1,
+        |pod| {
+            let (signal, after) = (Signal::QUIT, Duration::from_secs(7));
+            pod.members[1].stop_escalate = vec![Escalation { signal, after }];
+        },
+        // It can put off systemd's limit.
+        |pod| pod.members[1].ready = Ready::Notify,
+        // PID 1 of its own namespace: what it has no handler for yet is sent again.
+        |pod| pod.share.pid = false,
+    ];
+    for change in changes {
+        let mut pod = pod(&[], &[]);
+        plain(&mut pod);
+        change(&mut pod);
+        let set = units::of(&pod, &mut Images::shared(None)).unwrap();
+        assert_eq!(values(&set, "pod-x-b.service", "ExecStop").len(), 1);
+        assert_eq!(values(&set, "pod-x-b.service", "KillSignal"), ["SIGINT"]);
+        assert_eq!(values(&set, "pod-x-b.service", "TimeoutStopSec"), ["15s"]);
+    }
+}
+
+#[test]
+fn no_budget_is_too_long_for_systemd() {
+    let mut pod = pod(&[], &[]);
+    for member in &mut pod.members {
+        member.stop_timeout = Duration::from_micros(u64::MAX - 1);
+    }
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
+    for unit in ["pod-x-a.service", "pod-x.service"] {
+        assert_eq!(values(&set, unit, "TimeoutStopSec"), ["infinity"]);
+    }
+}
+
+#[test]
+fn a_command_reloads_as_a_signal_does() {
+    let mut pod = pod(&[], &[]);
+    pod.members[0].reload_cmd = Some("nginx -s reload".to_owned());
+    let set = units::of(&pod, &mut Images::shared(None)).unwrap();
+    assert_eq!(
+        values(&set, "pod-x-a.service", "ExecReload"),
+        ["/usr/bin/podunit member reload x a"]
+    );
+    assert!(values(&set, "pod-x-b.service", "ExecReload").is_empty());
 }
 
 #[test]

@@ -181,10 +181,10 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
         // The launcher has systemd hold the two FIFOs of the member's output.
         .token("FileDescriptorStoreMax", "2");
     unit.exec("ExecStart", &step("start"));
-    if member.reload_signal.is_some() {
+    if member.has_reload() {
         unit.exec("ExecReload", &step("reload"));
     }
-    stopping(&mut unit, member, &step("stop"));
+    stopping(&mut unit, pod, member, &step("stop"));
     if !member.units.service.iter().any(|line| line.key == "Restart") {
         unit.token("Restart", "on-failure");
     }
@@ -196,20 +196,23 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
 }
 
 /// How a member is stopped. The image's stop signal is not known here: a step sends it, and waits. A signal that the
-/// definition names needs no step.
-fn stopping(unit: &mut UnitWriter, member: &Container, step: &[&str]) {
+/// definition names needs no step where sending it once and waiting is all that is to be done.
+fn stopping(unit: &mut UnitWriter, pod: &Pod, member: &Container, step: &[&str]) {
     unit.token("KillMode", "mixed");
-    // But for systemd 0 would be no limit at all, and a member that speaks to it could put off its limit.
-    let by_systemd = !member.stop_timeout.is_zero() && member.ready != Ready::Notify;
-    match member.stop_signal.filter(|_| by_systemd) {
-        Some(signal) => {
-            unit.token("KillSignal", &signal.to_string());
-            unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout));
-        }
-        None => {
-            unit.exec("ExecStop", step);
-            unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout + STEP));
-        }
+    let is_plain = member.pre_stop.is_none() && member.stop_escalate.is_empty() && member.stop_repeat == 0;
+    // But for systemd 0 would be no limit at all, and a member that speaks to it could put off its limit. One that is
+    // PID 1 of its own namespace does not get a signal for which it has no handler yet: the step sends it again.
+    let by_systemd =
+        is_plain && pod.share.pid && !member.stop_timeout.is_zero() && member.ready != Ready::Notify;
+    // With a step too: a stop during the start has none, and a step that failed is followed by this.
+    if let Some(signal) = member.stop_signal {
+        unit.token("KillSignal", &signal.to_string());
+    }
+    if member.stop_signal.is_some() && by_systemd {
+        unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout));
+    } else {
+        unit.exec("ExecStop", step);
+        unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout + STEP));
     }
     // Dying of the stop signal, or reporting so as shells do, is a stop and no failure.
     match member.stop_signal {
@@ -304,7 +307,8 @@ fn without(units: &[String], line: &Directive) -> Option<Directive> {
     })
 }
 
-/// How long the supervisor may wait for everything to stop: one member after the other, then infra.
+/// How long the supervisor may wait for everything to stop: one member after the other, then infra. That is the longest
+/// that any order among them can take; drop-ins may give an order that is not known here.
 fn stop_budget(pod: &Pod) -> TimeSpan {
     let members: Duration = pod
         .members

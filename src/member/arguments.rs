@@ -27,7 +27,7 @@ pub fn resolve(
         None => image.entrypoint.clone(),
     };
     match (&container.exec, &container.entrypoint) {
-        (Some(line), _) => arguments.extend(exec(line, specifiers, get)?),
+        (Some(words), _) => arguments.extend(line("Exec", words, specifiers, get)?),
         (None, Some(_)) => {}
         (None, None) => arguments.extend(image.cmd.iter().cloned()),
     }
@@ -49,13 +49,18 @@ pub fn resolve(
     Ok(arguments)
 }
 
-fn exec(
-    line: &str,
+/// The words of a command line of the definition, which is systemd's: split, `%` and then `$` expanded (from `get`).
+///
+/// # Errors
+/// A line that cannot be split, an unknown specifier.
+pub fn line(
+    key: &'static str,
+    text: &str,
     specifiers: &Specifiers,
     get: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<String>, Error> {
-    let split = words::split(line).map_err(|error| Error::setting("Exec", line, error))?;
-    let expanded = split.iter().map(|word| expand(specifiers, "Exec", &word.text));
+    let split = words::split(text).map_err(|error| Error::setting(key, text, error))?;
+    let expanded = split.iter().map(|word| expand(specifiers, key, &word.text));
     Ok(words::expand_variables(
         &expanded.collect::<Result<Vec<_>, _>>()?,
         get,

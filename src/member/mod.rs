@@ -2,26 +2,31 @@
 //!
 //! ```text
 //! Container + image ── arguments, environment, user, capability, mounts ──▶ spec (config.json)
-//!                      rootfs: the overlay           runtime: crun          start, clean, signal: the steps
+//!                      rootfs: the overlay     runtime: crun     start, clean, stop, reload: the steps
 //! ```
 //!
-//! Deciding is pure (`arguments` to `spec`); the kernel, files and crun are met in `rootfs`, `runtime` and the steps.
+//! Deciding is pure (`arguments` to `spec`, and `stop_plan`); the kernel, files and crun are met in `rootfs`, `runtime`,
+//! `command`, `main_process` and the steps.
 
 pub mod arguments;
 pub mod capability;
 pub mod clean;
+pub mod command;
 pub mod environment;
 pub mod executable;
+pub mod main_process;
 pub mod mounts;
 pub mod oci;
 pub mod output;
 pub mod process;
+pub mod reload;
 pub mod rootfs;
 pub mod runtime;
 pub mod seccomp;
-pub mod signal;
 pub mod spec;
 pub mod start;
+pub mod stop;
+pub mod stop_plan;
 pub mod user;
 
 use crate::model::paths::{MemberPaths, PodPaths};

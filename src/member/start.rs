@@ -5,12 +5,13 @@ use super::output::Output;
 use super::runtime::Runtime;
 use super::spec::{Place, Run, joined};
 use super::{
-    Error, Member, absolute, arguments, capability, clean, environment, expand, mounts, rootfs, signal, spec,
-    user,
+    Error, Member, absolute, arguments, capability, clean, environment, expand, main_process, mounts, rootfs,
+    spec, user,
 };
 use crate::model::{
     Container, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal, UnpackedImage,
 };
+use crate::sys::cgroup;
 use crate::sys::file::{read_unlocked, replace};
 use crate::sys::pidfd;
 use crate::sys::tree::Tree;
@@ -83,7 +84,7 @@ pub fn start(
 
     timeline.begin(Phase::Handover);
     let ended = || Error::NotRunning("its process ended before its program started".to_owned());
-    let pid = signal::read_pid(&paths.pid_file())?.ok_or_else(ended)?;
+    let pid = main_process::read_pid(&paths.pid_file())?.ok_or_else(ended)?;
     wait_until_systemds(pid)?;
     notify::send(&[&format!("MAINPID={pid}"), "STATUS="]).map_err(Error::Notify)?;
     notify::barrier().map_err(Error::Notify)?;
@@ -102,13 +103,13 @@ pub fn start(
 /// process, its end makes systemd kill whatever else runs in the unit.
 pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName) {
     // In a shared PID namespace the runtime kills nothing by itself.
-    let pid = signal::read_pid(&paths.pod(pod).member(member).pid_file())
+    let pid = main_process::read_pid(&paths.pod(pod).member(member).pid_file())
         .ok()
         .flatten();
     if let Some(pid) = pid
         && let Ok(process) = pidfd::open(pid)
         // Held first, looked at then: a number that an earlier life left may be anybody's.
-        && signal::cgroup("self").is_some_and(|own| signal::cgroup(&pid.to_string()) == Some(own))
+        && cgroup::of("self").is_some_and(|own| cgroup::of(&pid.to_string()) == Some(own))
     {
         // Gone is as good as killed; what is left is in the unit's cgroup, and systemd kills it.
         let _ = pidfd::send(process.as_fd(), Signal::KILL.number());

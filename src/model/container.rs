@@ -45,11 +45,24 @@ pub struct Container {
     pub drop_capabilities: Vec<String>,
     /// `StopSignal=`; the image's if absent, and SIGTERM if it has none.
     pub stop_signal: Option<Signal>,
-    /// `StopTimeout=`: from the stop signal to SIGKILL.
+    /// `StopTimeout=`: from the beginning of the stop to SIGKILL, `PreStop=` and every signal in between.
     #[serde(with = "duration")]
     pub stop_timeout: Duration,
-    /// `ReloadSignal=`: what a reload sends to the main process; a member without it has no reload.
+    /// `PreStop=`: a command that is run in the container before its stop signal; a line as in [`Container::exec`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_stop: Option<String>,
+    /// `StopEscalate=`: signals that follow the stop signal, ascending in time, all before the end of the timeout.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stop_escalate: Vec<Escalation>,
+    /// `StopRepeat=`: how often the current one of these signals is sent again, evenly over the timeout.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stop_repeat: u32,
+    /// `ReloadSignal=`: what a reload sends to the main process.
     pub reload_signal: Option<Signal>,
+    /// `ReloadCmd=`: a command that is run in the container to reload it; a line as in [`Container::exec`]. A member
+    /// with neither of the two has no reload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_cmd: Option<String>,
     /// `SignalMap=`: what signals sent to the pod become for this member.
     pub signal_map: SignalMap,
     /// `Notify=`: when the member counts as ready.
@@ -88,6 +101,26 @@ impl Container {
             ImageSource::Rootfs(_) => None,
         }
     }
+
+    /// Whether something tells it to reload.
+    pub fn has_reload(&self) -> bool {
+        self.reload_signal.is_some() || self.reload_cmd.is_some()
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// One word of `StopEscalate=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalation {
+    /// The signal.
+    pub signal: Signal,
+    /// When it is sent, of the whole [`Container::stop_timeout`].
+    #[serde(with = "duration")]
+    pub after: Duration,
 }
 
 /// A file of `NAME=value` lines (systemd.exec(5), `EnvironmentFile=`).

@@ -6,6 +6,7 @@
 pub mod container;
 pub mod digest;
 pub mod duration;
+pub mod fate;
 pub mod image;
 pub mod name;
 pub mod paths;
@@ -17,8 +18,9 @@ pub mod request;
 pub mod settings;
 pub mod signal;
 
-pub use container::{AutoUpdate, Bind, Container, EnvironmentFile, ImageSource, Ready, Tmpfs};
+pub use container::{AutoUpdate, Bind, Container, EnvironmentFile, Escalation, ImageSource, Ready, Tmpfs};
 pub use digest::{Digest, DigestError};
+pub use fate::Fate;
 pub use image::{ImageConfig, UnpackedImage};
 pub use name::{MemberName, PodName};
 pub use paths::Paths;

@@ -32,6 +32,8 @@ impl Signal {
     pub const HUP: Self = Self(1);
     /// SIGINT.
     pub const INT: Self = Self(2);
+    /// SIGQUIT.
+    pub const QUIT: Self = Self(3);
     /// SIGKILL.
     pub const KILL: Self = Self(9);
     /// SIGUSR1.
@@ -53,6 +55,16 @@ impl Signal {
         self.0
     }
 
+    /// Whether a program can do anything about the signal: all but SIGKILL and SIGSTOP.
+    pub fn can_be_handled(self) -> bool {
+        !matches!(self.0, 9 | 19)
+    }
+
+    /// Whether it is a real-time signal, which can be queued and carry a value.
+    pub fn is_real_time(self) -> bool {
+        self.0 >= RTMIN
+    }
+
     /// Whether the default action leaves the process alone (signal(7): `Ign`, and `Cont` on a running one).
     pub fn default_is_harmless(self) -> bool {
         matches!(self.0, 17 | 18 | 23 | 28)
@@ -61,7 +73,7 @@ impl Signal {
     /// Whether a pod routes this signal from its own unit to its members: HUP, USR1, USR2, WINCH and the
     /// real-time signals.
     pub fn is_routed(self) -> bool {
-        [Self::HUP, Self::USR1, Self::USR2, Self::WINCH].contains(&self) || self.0 >= RTMIN
+        [Self::HUP, Self::USR1, Self::USR2, Self::WINCH].contains(&self) || self.is_real_time()
     }
 }
 

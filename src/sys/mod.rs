@@ -1,5 +1,6 @@
 //! The only unsafe code of the house, behind safe functions; nothing here knows of pods.
 
+pub mod cgroup;
 pub mod descriptor;
 pub mod file;
 pub mod memory;

@@ -33,6 +33,24 @@ pub fn send(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     Ok(pidfd_send_signal(process, signal)?)
 }
 
+/// Reads a file of `/proc` about the process, which is `pid`: what it says is of the process that is held.
+///
+/// # Errors
+/// `ESRCH` if the process has ended.
+pub fn read(process: BorrowedFd<'_>, pid: i32, file: &str) -> io::Result<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+    // Its number is nobody else's as long as it has not ended.
+    match wait(process, Duration::ZERO)? {
+        false => text,
+        true => Err(Errno::SRCH.into()),
+    }
+}
+
+/// Whether this error says that the process is gone.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+}
+
 /// Waits until the process has ended, for `limit` at most, and says whether it has.
 ///
 /// # Errors
@@ -65,10 +83,16 @@ mod tests {
         let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         let process = open(i32::try_from(child.id()).unwrap()).unwrap();
         assert!(!wait(process.as_fd(), Duration::ZERO).unwrap());
+        let pid = i32::try_from(child.id()).unwrap();
+        assert!(read(process.as_fd(), pid, "status").unwrap().starts_with("Name:"));
         assert!(send(process.as_fd(), 33).is_err());
         send(process.as_fd(), 35).unwrap();
         assert!(wait(process.as_fd(), Duration::MAX).unwrap());
+        // Still there as a zombie, which is nobody to talk of; and whoever has the number next is another.
+        assert!(is_gone(&read(process.as_fd(), pid, "status").unwrap_err()));
         assert_eq!(child.wait().unwrap().signal(), Some(35));
+        let other = i32::try_from(std::process::id()).unwrap();
+        assert!(is_gone(&read(process.as_fd(), other, "status").unwrap_err()));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod signals;
 mod skip;
 #[path = "../guard/stage.rs"]
 mod stage;
+mod stops;
 mod supervisor;
 #[path = "../guard/trace.rs"]
 mod trace;
