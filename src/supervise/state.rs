@@ -306,7 +306,12 @@ impl Machine {
     fn starting(&mut self, actions: &mut Vec<Action>) {
         let adopted = self.adopted == Some(true);
         match standing::infra(&self.infra) {
-            Infra::Gone { .. } => return self.give_up(self.infra_failure(), actions),
+            Infra::Gone { .. } => {
+                if self.is_rechecked(actions) {
+                    self.give_up(self.infra_failure(), actions);
+                }
+                return;
+            }
             // Somebody waits for this start: a failure is told at once, not after many tries.
             Infra::Coming if !adopted && self.infra_restarted() => {
                 return self.give_up(self.infra_failure(), actions);
@@ -343,7 +348,8 @@ impl Machine {
         actions.extend([Action::Ready, Action::Remember(self.infra.invocation)]);
     }
 
-    /// Whether all units have just been looked at and nothing had changed; asks for that look.
+    /// Whether all units have just been looked at and nothing had changed; asks for that look. What cannot be taken
+    /// back is done only then.
     fn is_rechecked(&mut self, actions: &mut Vec<Action>) -> bool {
         if self.recheck == Recheck::None {
             self.recheck = Recheck::Asked;
@@ -356,6 +362,8 @@ impl Machine {
         match standing::infra(&self.infra) {
             Infra::Up => self.attach(actions),
             Infra::Coming => {}
+            // systemd before 254 says that a unit has failed, and at once that it starts it again.
+            Infra::Gone { .. } if !self.is_rechecked(actions) => {}
             Infra::Gone { failed: true } => {
                 self.give_up(self.infra_failure(), actions);
                 actions.push(Action::Stopping);
@@ -391,13 +399,13 @@ impl Machine {
         if self.recheck != Recheck::Asked {
             return;
         }
-        let [pod, infra, members @ ..] = listed else {
+        if matches!(&self.phase, Phase::Stopping(stop) if !stop.settled) {
+            self.recheck = Recheck::Same;
+            return self.settle_stop(listed, actions);
+        }
+        let [_, infra, members @ ..] = listed else {
             return;
         };
-        if let Phase::Stopping(stop) = &self.phase {
-            self.recheck = Recheck::Same;
-            return self.settle_stop(stop, pod, infra, actions);
-        }
         let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
         let same = units
             .zip(std::iter::once(infra).chain(members))

@@ -33,6 +33,8 @@ pub struct Listed {
     pub restarting: bool,
     /// A job of it is queued or runs.
     pub job: bool,
+    /// That job is a start. Of a unit that is being stopped: it waits for the end of that.
+    pub starts: bool,
 }
 
 impl Listed {
@@ -149,6 +151,7 @@ pub fn listed(answer: &Message) -> Result<Vec<Listed>> {
         active: Active::parse(row.3),
         restarting: is_restarting(row.4),
         job: row.7 != 0,
+        starts: row.7 != 0 && row.8 == "start",
     };
     Ok(rows.into_iter().map(listed).collect())
 }

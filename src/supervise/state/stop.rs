@@ -3,7 +3,7 @@
 use super::{Infra, Machine, Phase, Recheck, standing};
 use crate::supervise::event::{Action, Role};
 use crate::systemd::manager::Listed;
-use crate::systemd::unit::Active;
+use crate::systemd::unit::{Active, Unit};
 
 /// A stop in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(in crate::supervise) struct Stop {
     /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
     /// the units are known.
     pub(super) waiting: Vec<Option<u128>>,
+    /// Which of these were about to be stopped, by a job or by what was asked of systemd since.
+    asked: Vec<bool>,
     /// Everything has ended, and [`Action::Exit`] was given.
     pub(super) over: bool,
 }
@@ -26,14 +28,19 @@ impl Machine {
         self.phase = Phase::Stopping(Stop {
             failure,
             settled: false,
+            asked: vec![false; 1 + self.members.len()],
             waiting,
             over: false,
         });
     }
 
     fn lives(&self) -> Vec<Option<u128>> {
-        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
-        units.map(|unit| Some(unit.invocation)).collect()
+        self.followed().map(|unit| Some(unit.invocation)).collect()
+    }
+
+    /// Infra and members.
+    fn followed(&self) -> impl Iterator<Item = &Unit> {
+        std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit))
     }
 
     /// The pod cannot be, or cannot go on: infra is stopped, which takes the members along, and when all is down
@@ -53,13 +60,13 @@ impl Machine {
         if stop.waiting.is_empty() {
             stop.waiting = self.lives();
         }
-        let units = std::iter::once(&self.infra).chain(self.members.iter().map(|member| &member.unit));
-        for (life, unit) in stop.waiting.iter_mut().zip(units) {
+        for (at, unit) in self.followed().enumerate() {
             // A restart of the pod may have infra running anew before its end was seen.
-            let anew = stop.failure.is_none() && life.is_some_and(|life| life != unit.invocation);
+            let anew = stop.failure.is_none() && stop.waiting[at].is_some_and(|life| life != unit.invocation);
             if unit.is_down() || anew {
-                *life = None;
+                stop.waiting[at] = None;
             }
+            stop.asked[at] |= unit.job;
         }
         if !stop.settled {
             if stop.failure.is_some() {
@@ -68,12 +75,37 @@ impl Machine {
             } else {
                 stop.settled = self.is_rechecked(actions);
             }
+            if stop.settled {
+                // What is found out later is looked at anew.
+                self.recheck = Recheck::None;
+            }
+        }
+        if stop.settled {
+            self.take_back(&mut stop, actions);
         }
         if stop.settled && stop.waiting.iter().all(Option::is_none) {
             actions.push(Action::Exit(u8::from(stop.failure.is_some())));
             stop.over = true;
         }
         self.phase = Phase::Stopping(stop);
+    }
+
+    /// A start that was asked for while the pod stops takes back the stop of what still runs, and itself waits for
+    /// this supervisor: so it must not wait for that in turn. The next one takes over what runs.
+    fn take_back(&mut self, stop: &mut Stop, actions: &mut Vec<Action>) {
+        let stays = |at: usize, unit: &Unit| {
+            stop.waiting[at].is_some() && stop.asked[at] && unit.active == Active::Active && !unit.job
+        };
+        let staying: Vec<bool> = self
+            .followed()
+            .enumerate()
+            .map(|(at, unit)| stays(at, unit))
+            .collect();
+        if staying.contains(&true) && self.is_rechecked(actions) {
+            for (life, _) in stop.waiting.iter_mut().zip(staying).filter(|(_, stays)| *stays) {
+                *life = None;
+            }
+        }
     }
 
     fn stop_everything(&self, actions: &mut Vec<Action>) {
@@ -89,15 +121,22 @@ impl Machine {
         }
     }
 
-    /// Who stops what: a look at all units after the stop began.
-    pub(super) fn settle_stop(&self, stop: &Stop, pod: &Listed, infra: &Listed, actions: &mut Vec<Action>) {
+    /// Who stops what: a look at all units (pod, infra, members) after the stop began.
+    pub(super) fn settle_stop(&mut self, listed: &[Listed], actions: &mut Vec<Action>) {
+        let ([pod, infra, ..], Phase::Stopping(stop)) = (listed, &mut self.phase) else {
+            return;
+        };
+        let takes_back = pod.active == Active::Deactivating && pod.starts;
+        for (asked, unit) in stop.asked.iter_mut().zip(&listed[1..]) {
+            *asked |= unit.job || takes_back;
+        }
         // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
         // stop was asked for without its dependencies.
         let infra_stays = !(infra.is_down() || infra.job)
             && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
         if pod.active != Active::Deactivating {
             actions.push(Action::StopUnit(Role::Pod));
-        } else if infra_stays {
+        } else if infra_stays && !takes_back {
             actions.push(Action::StopUnit(Role::Infra));
         }
         actions.push(Action::Stopping);

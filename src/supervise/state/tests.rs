@@ -59,6 +59,7 @@ fn listed(unit: &Unit) -> Listed {
         active: unit.active,
         restarting: unit.restarting,
         job: unit.job,
+        starts: false,
     }
 }
 
@@ -66,6 +67,8 @@ fn listed(unit: &Unit) -> Listed {
 struct Pod {
     machine: Machine,
     own: Active,
+    /// Whether a start of the pod waits for the end of its stop.
+    starts: bool,
     actions: Vec<Action>,
 }
 
@@ -75,6 +78,7 @@ impl Pod {
         let mut pod = Self {
             machine: Machine::new(names, true, true, marker),
             own: Active::Activating,
+            starts: false,
             actions: Vec::new(),
         };
         pod.infra(infra);
@@ -116,7 +120,9 @@ impl Pod {
             self.machine.member(0),
             self.machine.member(1),
         ];
-        units.into_iter().map(listed).collect()
+        let mut list: Vec<Listed> = units.into_iter().map(listed).collect();
+        list[0].starts = self.starts;
+        list
     }
 
     fn infra(&mut self, unit: Unit) -> Vec<Action> {
@@ -384,6 +390,27 @@ fn after_a_crash_of_infra_what_ran_is_started_and_what_was_stopped_is_not() {
 }
 
 #[test]
+fn infra_that_is_started_again_at_once_does_not_end_the_pod() {
+    let mut pod = Pod::ready();
+    let told = pod
+        .machine
+        .step(Event::Unit(Role::Infra, Box::new(failed("signal", 9))));
+    assert!(told.contains(&Action::Recheck), "{told:?}");
+    let again = restarting(9);
+    let list = pod.list();
+    let now = list.iter().enumerate().map(|(at, unit)| match at {
+        1 => listed(&again),
+        _ => unit.clone(),
+    });
+    let told = pod.machine.step(Event::Rechecked(now.collect()));
+    assert_eq!(told, [Action::Sync]);
+    pod.infra(again);
+    pod.step(Event::Synced);
+    assert_eq!(pod.machine.state(), PodState::Recovering);
+    assert!(!pod.actions.contains(&Action::StopUnit(Role::Infra)));
+}
+
+#[test]
 fn infra_that_fails_for_good_ends_the_pod() {
     let mut pod = Pod::ready();
     let actions = pod.infra(failed("start-limit-hit", 0));
@@ -423,6 +450,38 @@ fn a_signal_from_elsewhere_stops_the_pod_as_systemctl_would() {
         actions.contains(&Action::StopUnit(Role::Infra)),
         "a stop without dependencies: {actions:?}"
     );
+}
+
+#[test]
+fn a_start_in_the_middle_of_a_stop_leaves_what_runs_to_the_next_supervisor() {
+    let stopping = |invocation| Unit {
+        job: true,
+        ..up(invocation)
+    };
+    let mut pod = Pod::ready();
+    pod.own = Active::Deactivating;
+    pod.infra(stopping(1));
+    pod.member(0, stopping(2));
+    pod.member(1, stopping(3));
+    pod.step(Event::Stop);
+    pod.member(0, down(0));
+    // The start comes.
+    pod.starts = true;
+    let actions = pod.infra(up(1));
+    assert!(
+        !actions.contains(&Action::Exit(0)),
+        "a member is still stopping: {actions:?}"
+    );
+    let actions = pod.member(1, up(3));
+    assert!(actions.ends_with(&[Action::Exit(0)]), "{actions:?}");
+
+    // Or it came before anything was seen of the stop.
+    let mut pod = Pod::ready();
+    (pod.own, pod.starts) = (Active::Deactivating, true);
+    let actions = pod.step(Event::Stop);
+    let stops = actions.iter().any(|action| matches!(action, Action::StopUnit(_)));
+    assert!(!stops, "{actions:?}");
+    assert!(actions.ends_with(&[Action::Exit(0)]), "{actions:?}");
 }
 
 #[test]
@@ -545,7 +604,7 @@ proptest! {
         let names = vec!["a".to_owned(), "b".to_owned()];
         let machine = Machine::new(names, true, true, marker)
             .with_images(vec!["nginx".to_owned()], &[None, Some(0)]);
-        let mut pod = Pod { machine, own: Active::Activating, actions: Vec::new() };
+        let mut pod = Pod { machine, own: Active::Activating, starts: false, actions: Vec::new() };
         let (mut ready, mut over, mut held) = (false, false, false);
         for step in steps {
             let asked_to_stop = matches!(step, Step::Stop);
