@@ -17,7 +17,9 @@ const STEP: Duration = Duration::from_secs(5);
 const INFRA_START: Duration = Duration::from_secs(90);
 /// Stop of infra, netavark's teardown in it.
 const INFRA_STOP: Duration = Duration::from_secs(30);
-/// How often supervisor and infra may be started within systemd's ten seconds.
+/// How often a unit of a pod may be started within systemd's ten seconds. Every restart of the pod counts for each of
+/// them, and what systemd does by itself counts too: systemd's own five are used up by an administrator who tries
+/// things out.
 const START_LIMIT: &str = "20";
 /// How often the supervisor must show that it is alive, at least.
 const WATCHDOG: Duration = Duration::from_secs(30);
@@ -57,7 +59,6 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     // return while they still stop. After= the bus: it must be there as long as the supervisor stops the pod.
     unit.units("Wants", &parts)
         .units("After", &["dbus.service", "dbus-broker.service"]);
-    // Every return of a killed supervisor counts, besides what an administrator starts.
     unit.token("StartLimitBurst", START_LIMIT);
     pass(
         &mut unit,
@@ -124,10 +125,7 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     let shared = pod.units.unit.iter().filter(|line| holds_for_infra(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
 
-    if pod.share.pid {
-        // After a crash each member's own restart asks for infra too, and every such request counts.
-        unit.token("StartLimitBurst", START_LIMIT);
-    }
+    unit.token("StartLimitBurst", START_LIMIT);
 
     unit.section("Service");
     unit.token("Type", "notify").token("NotifyAccess", "all");
@@ -164,6 +162,7 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
     for path in host_paths(member) {
         unit.passthrough("RequiresMountsFor", &specifier::escape(&words::quote(path)));
     }
+    unit.token("StartLimitBurst", START_LIMIT);
     let shared = pod.units.unit.iter().filter(|line| holds_for_members(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
     pass(
