@@ -7,18 +7,16 @@ use crate::member::executable::{self, Found};
 use crate::member::oci::Process;
 use crate::member::process::{self, Wanted};
 use crate::member::runtime::Runtime;
-use crate::member::{Member, main_process, rootfs, user};
+use crate::member::{Member, inside, rootfs, user};
 use crate::model::{MemberName, Paths, PodName};
-use crate::sys::cgroup;
 use crate::sys::tree::Tree;
 use crate::systemd::scope::{self, Scope};
 use anyhow::{Context, anyhow, bail};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
-use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitCode, ExitStatus, Stdio};
 use std::str::FromStr;
@@ -140,35 +138,19 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
         }
     }
     enter_scope(member)?;
-    run_process(
-        &runtime,
-        &target.pod.container_id(&target.member),
-        &process,
-        arguments,
-    )
+    run_process(member, &runtime, &process, arguments)
 }
 
 /// The member's own process as it was described to the runtime, and the root file system it sees.
 fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
     let (pod, name) = (&member.pod.name, &member.container.name);
-    let not_running = || {
+    let found = inside::look(member).with_context(|| format!("cannot see how {pod}/{name} was started"))?;
+    found.ok_or_else(|| {
         anyhow!(
             "{pod}/{name} does not run; `systemctl start {}` starts it",
             pod.unit()
         )
-    };
-    let pid = main_process::read_pid(&member.member_paths().pid_file())?.ok_or_else(not_running)?;
-    let config = fs::read_to_string(member.member_paths().bundle().join("config.json"));
-    let config = match config {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(not_running()),
-        other => other.with_context(|| format!("cannot read how {pod}/{name} was started"))?,
-    };
-    let own = process::of_container(&config)
-        .with_context(|| format!("cannot read how {pod}/{name} was started"))?;
-    let root = Tree::open(format!("/proc/{pid}/root")).map_err(|_| not_running())?;
-    // Looked at last: the file stays when the member has ended, and its number may be anybody's by then.
-    anyhow::ensure!(cgroup::is_in_unit(pid, &pod.member_unit(name)), not_running());
-    Ok((own, root))
+    })
 }
 
 fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
@@ -230,22 +212,19 @@ fn enter_scope(member: Member<'_>) -> anyhow::Result<()> {
 ///
 /// What is no terminal is handed on through pipes: the runtime gives the files it is started with to the container's
 /// user, and standard input may well be `/etc/shadow`.
-fn run_process(runtime: &Runtime, id: &str, process: &Process, arguments: &Arguments) -> anyhow::Result<u8> {
-    // Inherited on purpose; the runtime closes it before it starts the program.
-    let mut description = File::from(memfd_create("process.json", MemfdFlags::empty())?);
-    description.write_all(&serde_json::to_vec(process)?)?;
-
+fn run_process(
+    member: Member<'_>,
+    runtime: &Runtime,
+    process: &Process,
+    arguments: &Arguments,
+) -> anyhow::Result<u8> {
+    let description = inside::describe(process)?;
     // Before any thread is made, so that all of them leave the signals to the loop below.
     let signals = forwarded_signals();
     signals.thread_block()?;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let input = arguments.interactive || arguments.tty;
-    let mut command = runtime.command();
-    command
-        .arg("exec")
-        .arg("--process")
-        .arg(format!("/proc/self/fd/{}", description.as_raw_fd()))
-        .arg(id);
+    let mut command = inside::command(member, runtime, &description);
     // Only the runtime may hold our terminal, and only to copy between it and the one that it makes for the program:
     // a program of the container that held it could read what is typed next.
     let hand_on = |terminal: bool| {

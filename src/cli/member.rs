@@ -6,9 +6,11 @@ use crate::image::store::Store;
 use crate::member::runtime::Runtime;
 use crate::member::{self, Member, command};
 use crate::model::settings::ImageSettings;
-use crate::model::{ImageSource, MemberName, Paths, Pod, PodName, PullPolicy, Request, UnpackedImage};
+use crate::model::{
+    ImageSource, MemberName, Paths, Pod, PodName, ProbeKind, PullPolicy, Request, UnpackedImage,
+};
 use crate::sys::descriptor;
-use crate::sys::file::{lock, read_text};
+use crate::sys::file::{lock, read_text, replace};
 use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
@@ -30,6 +32,14 @@ pub enum Command {
     Stop(Which),
     /// Reloads the member by its signal or its command (ExecReload=).
     Reload(Which),
+    /// Makes the check of a probe, and leaves what it came to for the supervisor.
+    Probe {
+        /// Whose probe.
+        #[command(flatten)]
+        which: Which,
+        /// Which probe: startup, ready or live.
+        probe: ProbeKind,
+    },
 }
 
 /// A member of a pod.
@@ -58,6 +68,7 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
         }),
         Command::Stop(which) => stop(which, paths),
         Command::Reload(which) => reload(which, paths),
+        Command::Probe { which, probe } => check(which, *probe, paths),
     }
 }
 
@@ -80,6 +91,19 @@ fn reload(which: &Which, paths: &Paths) -> anyhow::Result<ExitCode> {
         Some(line) => command::run(member, &runtime(paths)?, "ReloadCmd", line, RELOAD_LIMIT)?,
         None => member::reload::by_signal(member, main_pid())?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit status says nothing of the check, which has no failed unit to show for it.
+fn check(which: &Which, kind: ProbeKind, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let pod = compiled::running(paths, &which.pod)?;
+    let member = find(paths, &pod, &which.member)?;
+    let probe = member.container.probes.get(kind);
+    let probe = probe.with_context(|| format!("{} has no {} probe", which.member, kind.word()))?;
+    let checked = member::probe::check(member, &runtime(paths)?, &probe.check);
+    let path = member.member_paths().probe(kind);
+    replace(&path, &serde_json::to_vec(&checked)?, 0o600)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,7 +2,7 @@
 
 use super::port::{self, Published};
 use super::section::{Settings, Value};
-use super::{image, mount, signal, stop};
+use super::{image, mount, probe, signal, stop};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ pub(super) fn read(
     let (binds, tmpfs) = mounts(settings, folder, problems);
     let stop = stop::read(settings, problems);
     let (reload_signal, reload_cmd) = signal::reload(settings, problems);
+    let ready = ready(settings, problems);
     Container {
         name,
         source: source.to_owned(),
@@ -67,7 +68,8 @@ pub(super) fn read(
         reload_signal,
         reload_cmd,
         signal_map: signal::map(settings, problems),
-        ready: ready(settings, problems),
+        ready,
+        probes: probe::read(settings, ready, problems),
         labels: settings
             .pairs("Label", problems)
             .into_iter()
@@ -225,10 +227,8 @@ fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> 
 
 fn ready(settings: &Settings, problems: &mut Vec<Problem>) -> Ready {
     let value = settings.value("Notify", problems);
-    if let Some(value) = value.filter(|value| value.text == "healthy") {
-        let problem = value.error("this version knows no health checks");
-        problems.push(problem.help("write true if the program sends READY=1 (sd_notify(3)), else false"));
-        return Ready::Started;
+    if value.is_some_and(|value| value.text == "healthy") {
+        return Ready::Healthy;
     }
     match settings.flag("Notify", problems) {
         Some((true, _)) => Ready::Notify,

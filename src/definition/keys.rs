@@ -65,8 +65,7 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
 }
 
 const NO_PODMAN: &str = "podunit runs no Podman; write what it should do as keys of its own";
-const NO_HEALTH: &str =
-    "this version knows no health checks; Notify=true waits until the program says that it is ready";
+const HEALTH_LOG: &str = "changes of a container's health go to the journal, with what the check said";
 const NO_USERNS: &str = "this version makes no user namespaces; leave the key out";
 const NO_DNS: &str = "members use the resolver of the host in this version; leave the key out";
 const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
@@ -137,26 +136,31 @@ pub(super) const CONTAINER: &[Key] = &[
     key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
     key("Group", Single, Honoured, "Group that the program runs as, with User="),
     key("GroupAdd", All, Unsupported("supplementary groups come from the image in this version"), "More groups"),
-    key("HealthCmd", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthInterval", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthLogDestination", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthMaxLogCount", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthMaxLogSize", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthOnFailure", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthRetries", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartPeriod", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartupCmd", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartupInterval", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartupRetries", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartupSuccess", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthStartupTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
-    key("HealthTimeout", Single, Unsupported(NO_HEALTH), "Health check"),
+    key("HealthCmd", Single, Honoured, "Health check: a command in the container, which must end with status 0; none for no check"),
+    key("HealthInterval", Single, Honoured, "From one health check to the next, 30s if absent; disable for no check"),
+    key("HealthLogDestination", Single, NoEffect(HEALTH_LOG), "Where results of health checks go"),
+    key("HealthMaxLogCount", Single, NoEffect(HEALTH_LOG), "How many results are kept"),
+    key("HealthMaxLogSize", Single, NoEffect(HEALTH_LOG), "How long a result may be"),
+    key("HealthOnFailure", Single, Honoured, "What is done about an unhealthy container: none, kill, restart or stop"),
+    key("HealthRetries", Single, Honoured, "So many failures in a row make a container unhealthy, 3 if absent"),
+    key("HealthStartPeriod", Single, Honoured, "How long after a start failures do not count, unless a check has passed"),
+    key("HealthStartupCmd", Single, Honoured, "The check that must pass once before the health check begins"),
+    key("HealthStartupInterval", Single, Honoured, "From one such check to the next, 30s if absent"),
+    key("HealthStartupRetries", Single, Honoured, "So many failures in a row end the container; without end if absent"),
+    key("HealthStartupSuccess", Single, Honoured, "So many passes in a row are needed, 1 if absent"),
+    key("HealthStartupTimeout", Single, Honoured, "How long such a check may take, 30s if absent"),
+    key("HealthTimeout", Single, Honoured, "How long a health check may take, 30s if absent"),
     key("HostName", Single, Elsewhere("[Pod]: its members have one host name", "write HostName= in [Pod]"), "Host name"),
     key("HttpProxy", Bool, Unsupported("name the variables: Environment=http_proxy https_proxy"), "Proxy variables of the host"),
     key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
     key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
     key("Image", Single, Honoured, "Image that the container runs"),
     key("Label", Pairs, Honoured, "Labels, NAME=value"),
+    key("LiveInterval", Single, Honoured, "From one check of LiveProbe= to the next, 10s if absent"),
+    key("LiveOnFailure", Single, Honoured, "What is done about an unhealthy container: none, kill, restart (if absent) or stop"),
+    key("LiveProbe", Single, Honoured, "Whether the container is healthy: a command, tcp:PORT, http://:PORT/PATH or unix:/PATH"),
+    key("LiveRetries", Single, Honoured, "So many failures in a row make a container unhealthy, 3 if absent"),
+    key("LiveTimeout", Single, Honoured, "How long a check of LiveProbe= may take, 5s if absent"),
     key("LogDriver", Single, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
     key("LogOpt", Words, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
     key("Mask", Args, Unsupported("mount a file or a tmpfs over the path: Volume=, Tmpfs="), "Hidden paths"),
@@ -175,6 +179,11 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Pull", Single, Honoured, "When the registry is asked for the image: always, missing, never or newer"),
     key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
     key("ReadOnlyTmpfs", Bool, Unsupported("write Tmpfs= for each folder that must be written"), "tmpfs on /tmp and /run"),
+    key("ReadyInterval", Single, Honoured, "From one check of ReadyProbe= to the next, 10s if absent"),
+    key("ReadyProbe", Single, Honoured, "Whether the container is ready: a command, tcp:PORT, http://:PORT/PATH or unix:/PATH"),
+    key("ReadyRetries", Single, Honoured, "So many failures in a row take readiness away, 3 if absent"),
+    key("ReadySuccess", Single, Honoured, "So many passes in a row are needed, 1 if absent"),
+    key("ReadyTimeout", Single, Honoured, "How long a check of ReadyProbe= may take, 5s if absent"),
     key("ReloadCmd", Exec, Honoured, "Command that is run in the container to reload it; its exit status counts"),
     key("ReloadSignal", Single, Honoured, "Signal that reloads"),
     key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
@@ -196,6 +205,11 @@ pub(super) const CONTAINER: &[Key] = &[
     key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
     key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
+    key("StartupInterval", Single, Honoured, "From one check of StartupProbe= to the next, 10s if absent"),
+    key("StartupProbe", Single, Honoured, "Whether the container has started, which the other probes wait for"),
+    key("StartupRetries", Single, Honoured, "So many failures in a row end the container; without end if absent"),
+    key("StartupSuccess", Single, Honoured, "So many passes in a row are needed, 1 if absent"),
+    key("StartupTimeout", Single, Honoured, "How long a check of StartupProbe= may take, 5s if absent"),
     key("StopEscalate", Words, Honoured, "Signals after the stop signal, by time or share of StopTimeout=: QUIT@70%"),
     key("StopRepeat", Number, Honoured, "How often the current signal of a stop is sent again within StopTimeout="),
     key("StopSignal", Single, Honoured, "Signal that stops"),
@@ -390,8 +404,8 @@ mod tests {
     #[test]
     fn every_key_of_quadlet_is_known() {
         // Podman 6.0 has 94 and 29 of them, and six more in its [Image]. Ours are Share, and of a container SignalMap,
-        // PreStop, StopEscalate and StopRepeat.
-        assert_eq!(CONTAINER.len(), 94 + 6 + 4);
+        // PreStop, StopEscalate, StopRepeat, and fifteen of LiveProbe, ReadyProbe and StartupProbe.
+        assert_eq!(CONTAINER.len(), 94 + 6 + 4 + 15);
         assert_eq!(POD.len(), 29 + 1);
     }
 

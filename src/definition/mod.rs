@@ -19,6 +19,7 @@ mod outcome;
 mod parallel;
 mod pod;
 mod port;
+mod probe;
 mod refused;
 mod resolve;
 mod search;

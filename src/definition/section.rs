@@ -256,7 +256,7 @@ fn word_error(entry: Entry<'_>, error: &WordError) -> Problem {
 }
 
 /// Specifiers are expanded on the host where the pod runs, but which exist is known (systemd.unit(5)).
-fn unknown_specifier(value: &Value) -> Option<Problem> {
+pub(super) fn unknown_specifier(value: &Value) -> Option<Problem> {
     const KNOWN: &str = "aAbBCdDEfgGhHiIjJlLmMnNopPqsStTuUvVwW";
     let expand = |specifier| KNOWN.contains(specifier).then(String::new);
     specifier::expand(&value.text, &expand)

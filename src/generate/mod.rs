@@ -15,13 +15,12 @@ pub mod stub;
 mod tests;
 pub mod units;
 
+pub use crate::model::paths::PODUNIT;
+
 use crate::model::PodName;
 use crate::unitfile::write::{UnitWriter, WriteError};
 use std::path::PathBuf;
 
-/// `podunit`, as unit files name it. Programs stand at fixed places: a unit file of a package is read on another
-/// machine than the one that wrote it.
-pub const PODUNIT: &str = "/usr/bin/podunit";
 /// The supervisor of one pod.
 pub const SUPERVISE: &str = "/usr/libexec/podunit/podunit-supervise";
 /// The comment on the first line of every unit file written here: how a second run, and an administrator, know whose it is.

@@ -48,6 +48,7 @@ pub(super) fn container(name: &str) -> Container {
         reload_cmd: None,
         signal_map: Default::default(),
         ready: Ready::Started,
+        probes: crate::model::Probes::default(),
         labels: Default::default(),
         units: Passthrough::default(),
     }

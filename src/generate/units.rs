@@ -76,7 +76,7 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.token("TimeoutStartSec", "infinity")
         .time("TimeoutStopSec", stop_budget(pod));
     unit.time("WatchdogSec", TimeSpan::Finite(WATCHDOG));
-    confine(&mut unit);
+    confine(&mut unit, pod);
     let own = pod.units.service.iter().filter(|line| !is_resource(&line.key));
     pass(&mut unit, own.cloned());
     finish(pod.name.unit(), unit)
@@ -85,7 +85,7 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
 /// Walls around the supervisor, as far as they cost nothing: it starts with every pod. A mount namespace
 /// (`ProtectSystem=` and its like) and an allow list of system calls would each add more than 10 ms of CPU time to a
 /// start, and `systemd-analyze security` would say 2.9 and not 4.3.
-fn confine(unit: &mut UnitWriter) {
+fn confine(unit: &mut UnitWriter, pod: &Pod) {
     // It speaks to systemd and journald with the credentials of members (SYS_ADMIN, SETUID, SETGID), looks at them in
     // /proc (SYS_PTRACE), and opens pipes and sockets that belong to users of containers.
     let capabilities = "CAP_SYS_ADMIN CAP_SETUID CAP_SETGID CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE \
@@ -102,9 +102,14 @@ fn confine(unit: &mut UnitWriter) {
     ] {
         unit.token(key, "yes");
     }
-    // To look for listeners in the pod's network.
+    // To look for listeners in the pod's network, and to connect to them for probes.
+    let connects = |member: &Container| member.probes.iter().any(|probe| probe.check.is_network());
+    let families = match pod.members.iter().any(connects) {
+        true => "AF_UNIX AF_NETLINK AF_INET AF_INET6",
+        false => "AF_UNIX AF_NETLINK",
+    };
     unit.token("RestrictNamespaces", "net")
-        .passthrough("RestrictAddressFamilies", "AF_UNIX AF_NETLINK");
+        .passthrough("RestrictAddressFamilies", families);
     unit.token("SystemCallArchitectures", "native")
         .token("SystemCallErrorNumber", "EPERM");
     let calls = "~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @resources @swap";

@@ -5,12 +5,11 @@ use super::main_process::read_pid;
 use super::output::Output;
 use super::process::{self, Wanted};
 use super::runtime::Runtime;
-use super::{Error, Member, arguments};
+use super::{Error, Member, arguments, inside};
 use crate::model::Signal;
 use crate::sys::{cgroup, pidfd};
-use rustix::fs::{MemfdFlags, memfd_create};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
@@ -46,7 +45,8 @@ pub fn run(
             ..Wanted::default()
         },
     );
-    let description = describe(&process).map_err(|error| failed(format!("cannot describe it: {error}")))?;
+    let description =
+        inside::describe(&process).map_err(|error| failed(format!("cannot describe it: {error}")))?;
     let pid_file = paths.bundle().join("command.pid");
     // That of an earlier command.
     let _ = fs::remove_file(&pid_file);
@@ -76,13 +76,6 @@ pub fn run(
             Err(failed(format!("it did not end in {limit:?}, and was killed")))
         }
     }
-}
-
-/// The process for the runtime to read, in memory. Inherited on purpose; the runtime closes it before the program starts.
-fn describe(process: &super::oci::Process) -> io::Result<File> {
-    let mut description = File::from(memfd_create("process.json", MemfdFlags::empty())?);
-    description.write_all(&serde_json::to_vec(process)?)?;
-    Ok(description)
 }
 
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {

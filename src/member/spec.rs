@@ -186,6 +186,7 @@ pub(super) mod tests {
             reload_cmd: None,
             signal_map: Default::default(),
             ready: Ready::Started,
+            probes: crate::model::Probes::default(),
             labels: Default::default(),
             units: Default::default(),
         }

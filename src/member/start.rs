@@ -91,7 +91,7 @@ pub fn start(
     timeline.begin(Phase::Network);
     wait_until_connected(member)?;
     timeline.begin(Phase::Start);
-    if member.container.ready == Ready::Started {
+    if member.container.ready == Ready::Started && !member.container.is_gated() {
         // systemd reads this before it looks at processes that have ended. Nothing may come in between: should this
         // process be killed here, the unit would be active and its program never start.
         notify::send(&["READY=1"]).map_err(Error::Notify)?;

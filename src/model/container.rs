@@ -1,6 +1,6 @@
 //! One member container of a pod.
 
-use super::{MemberName, Passthrough, Request, Signal, SignalMap, duration};
+use super::{MemberName, Passthrough, Probes, Request, Signal, SignalMap, duration};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,6 +67,9 @@ pub struct Container {
     pub signal_map: SignalMap,
     /// `Notify=`: when the member counts as ready.
     pub ready: Ready,
+    /// `ReadyProbe=`, `LiveProbe=`, `StartupProbe=` and Quadlet's `Health…=`.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
     /// `Label=`.
     pub labels: BTreeMap<String, String>,
     /// `[Unit]`, `[Service]` and `[Install]` of the member.
@@ -100,6 +103,11 @@ impl Container {
             ImageSource::Image(request) => Some(request),
             ImageSource::Rootfs(_) => None,
         }
+    }
+
+    /// Whether a probe has to pass before the member is ready: then the supervisor says so to systemd, not the launcher.
+    pub fn is_gated(&self) -> bool {
+        self.probes.are_gate(self.ready)
     }
 
     /// Whether something tells it to reload.
@@ -164,4 +172,6 @@ pub enum Ready {
     Started,
     /// When its process sends `READY=1` (`Notify=true`, sd_notify(3)).
     Notify,
+    /// When its health check passes (`Notify=healthy`).
+    Healthy,
 }

@@ -135,6 +135,11 @@ impl PodName {
         format!("pod-{self}-{member}.service")
     }
 
+    /// The service in which a check of a member's probe runs, if it needs a process. No member can have its name.
+    pub fn probe_unit(&self, member: &MemberName, probe: super::ProbeKind) -> String {
+        format!("pod-{self}-{member}@{}.service", probe.word())
+    }
+
     /// The slice of infra and members, `pods-X.slice`: dashes are escaped, since a dash in the name of a
     /// slice makes a level of its own (systemd.slice(5)).
     pub fn slice(&self) -> String {

@@ -3,6 +3,10 @@
 use super::{MemberName, PodName};
 use std::path::{Path, PathBuf};
 
+/// `podunit`, as units name it. Programs stand at fixed places: a unit file of a package is read on another machine than
+/// the one that wrote it.
+pub const PODUNIT: &str = "/usr/bin/podunit";
+
 /// The file tree of a system: `/` on a running host, a folder in tests and package builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -103,6 +107,11 @@ impl Paths {
     /// Held while a pod's folder is made or removed.
     pub fn run_lock(&self) -> PathBuf {
         self.run().join(".lock")
+    }
+
+    /// Where the kernel shows control groups (cgroups(7)).
+    pub fn cgroups(&self) -> PathBuf {
+        self.under("/sys/fs/cgroup")
     }
 
     /// `podunit-pause`, the program that is PID 1 of a pod which shares process IDs.
@@ -323,6 +332,11 @@ impl MemberPaths {
     /// Locked while a launcher starts the member: the supervisor waits for its end before it judges.
     pub fn launching(&self) -> PathBuf {
         self.dir.join("launching")
+    }
+
+    /// What the last check of a probe came to that needed a process: written by it, read by the supervisor.
+    pub fn probe(&self, probe: super::ProbeKind) -> PathBuf {
+        self.dir.join(format!("probe-{}", probe.word()))
     }
 
     /// How the last start of the member went ([`crate::timeline`]).

@@ -23,6 +23,8 @@ pub enum Event {
     Unit(Role, Box<Unit>),
     /// A unit that fetches an image, by the image's place in the pod.
     Image(usize, Fetch),
+    /// What a member's probes say of it now.
+    Probed(usize, Box<Probed>),
     /// Every unit was read.
     Synced,
     /// The answer to [`Action::Recheck`]: pod, infra, members, in this order.
@@ -46,6 +48,43 @@ pub struct Fetch {
     pub status: String,
 }
 
+/// What the probes of a member say of one life of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// That life: its unit's invocation ID.
+    pub life: u128,
+    /// Its health, where it has a health check.
+    pub health: Option<Health>,
+    /// Why it is not ready although it runs.
+    pub unready: Option<String>,
+    /// Why a probe has ended it.
+    pub ended: Option<String>,
+    /// Whether it still has time for its start that its probes give it, beyond what its unit and the pod have.
+    pub is_patient: bool,
+}
+
+/// A member's health, in Podman's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// No check has passed, and not enough have failed.
+    Starting,
+    /// The checks pass.
+    Healthy,
+    /// They fail.
+    Unhealthy,
+}
+
+impl Health {
+    /// The word for users.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
 /// What the machine wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -56,7 +95,7 @@ pub enum Action {
     /// Infra is up, perhaps anew: open the members' FIFOs, bind their notify sockets.
     Attach,
     /// Look at the published ports until all have a listener ([`Event::Ports`]).
-    Probe,
+    LookAtPorts,
     /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
     /// cannot do its work most often ends at once.
     Settle,
@@ -90,7 +129,7 @@ pub enum PodState {
     Starting,
     /// Ready, and nothing is wrong.
     Ready,
-    /// Ready before; now a member has failed.
+    /// Ready before; now a member has failed or is not ready.
     Degraded,
     /// Infra died and is coming back.
     Recovering,

@@ -10,6 +10,7 @@ mod lines;
 mod output;
 mod plan;
 pub mod ports;
+mod probe;
 mod relay;
 mod report;
 mod run;

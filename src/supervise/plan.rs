@@ -1,6 +1,9 @@
 //! What the supervisor keeps of a compiled pod: little, since it stays in memory as long as the pod.
 
-use crate::model::{MemberName, Pod, PodName, Protocol, PullPolicy, Ready, Request, Signal, SignalMap};
+use super::probe::Rules;
+use crate::model::{
+    MemberName, Pod, PodName, Probes, Protocol, PullPolicy, Ready, Request, Signal, SignalMap,
+};
 use std::time::Duration;
 
 /// A pod, as its supervisor sees it.
@@ -38,6 +41,12 @@ pub(super) struct MemberPlan {
     pub(super) unit: String,
     /// Whether it sends `READY=1` itself.
     pub(super) notify: bool,
+    /// Its probes.
+    pub(super) probes: Probes,
+    /// How they run, if there are any.
+    pub(super) rules: Option<Rules>,
+    /// Whether one of them has to pass before it is ready.
+    pub(super) is_gated: bool,
     /// `SignalMap=`.
     pub(super) signal_map: SignalMap,
     /// `ReloadSignal=`.
@@ -71,6 +80,9 @@ impl Plan {
             unit: name.member_unit(&member.name),
             notify: member.ready == Ready::Notify,
             image: member.request().and_then(&mut image),
+            rules: Rules::of(&member.name, member.ready, &member.probes),
+            is_gated: member.is_gated(),
+            probes: member.probes,
             signal_map: member.signal_map,
             reload_signal: member.reload_signal,
             name: member.name,

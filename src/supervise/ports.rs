@@ -23,23 +23,13 @@ pub fn silent(ports: &[u16], pids: impl Iterator<Item = u32>, shared: bool) -> i
         let Ok(network) = File::open(format!("/proc/{pid}/ns/net")) else {
             continue;
         };
-        let listeners = in_network(&network, listeners)?;
+        let listeners = namespace::on_a_thread_in(&network, Kind::Net, listeners)?;
         silent.retain(|port| !listeners.contains(port));
         if silent.is_empty() || shared {
             break;
         }
     }
     Ok(silent)
-}
-
-/// Runs `inside` in another network namespace, on a thread of its own, since that is where it stays.
-fn in_network<T: Send>(network: &File, inside: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    let thread = move || {
-        namespace::enter(network, Kind::Net)?;
-        inside()
-    };
-    std::thread::scope(|scope| scope.spawn(thread).join())
-        .unwrap_or_else(|_| Err(io::Error::other("the thread in the pod's network died")))
 }
 
 /// Ports with a listener on an address that is not loopback: traffic that is led to the pod arrives at its own

@@ -25,6 +25,8 @@ const LONGEST_STATUS: usize = 256;
 /// Datagrams that a member may send at once, and then in each second. More are dropped, but for those that matter
 /// (readiness, stopping).
 const BURST: u32 = 32;
+/// The line by which a member says that it is ready.
+const READY: &str = "READY=1\n";
 /// How long systemd may take to accept a datagram.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,12 +57,15 @@ pub(super) fn bind_in(dir: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     reactor::readable(bound)
 }
 
-/// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone.
+/// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone. `READY=1` is held
+/// back until `gate` is open: the member's probes have to pass too.
 pub(super) async fn forward(
     socket: AsyncFd<OwnedFd>,
     mut pid: watch::Receiver<u32>,
+    mut gate: watch::Receiver<bool>,
     systemd: Arc<Datagrams>,
 ) {
+    let mut is_held = false;
     let mut allowance = Allowance {
         left: BURST,
         since: Instant::now(),
@@ -79,11 +84,22 @@ pub(super) async fn forward(
                 Ok(()) => continue,
                 Err(_) => return,
             },
+            changed = gate.changed() => match changed {
+                Ok(()) if std::mem::take(&mut is_held) && *gate.borrow() => Ok((READY.as_bytes().to_vec(), 0)),
+                // Closed again: another life of the member, which has said nothing yet.
+                Ok(()) => continue,
+                Err(_) => return,
+            },
         };
         let Ok((text, sender)) = received else { continue };
         // Whoever floods this socket waits for its turn behind everything else that the supervisor does.
         tokio::task::yield_now().await;
-        let message = filter(&text);
+        let mut message = filter(&text);
+        if !*gate.borrow() {
+            let (rest, says_ready) = without_ready(&message);
+            is_held |= says_ready;
+            message = rest;
+        }
         let allowed = allowance.take(Instant::now());
         if message.is_empty() || !allowed && (!matters(&message) || message == forwarded) {
             continue;
@@ -152,6 +168,16 @@ fn filter(message: &[u8]) -> String {
     kept
 }
 
+/// A message without the line by which a member says that it is ready, and whether it was there.
+fn without_ready(message: &str) -> (String, bool) {
+    let rest: String = message
+        .split_inclusive('\n')
+        .filter(|line| *line != READY)
+        .collect();
+    let says_ready = rest.len() < message.len();
+    (rest, says_ready)
+}
+
 fn matters(message: &str) -> bool {
     message
         .lines()
@@ -188,6 +214,14 @@ mod tests {
             b"MAINPID=1\nREADY=1\nFDSTORE=1\nNOTIFYACCESS=all\nSTATUS=a\x1b[2Jb\nWATCHDOG=trigger\n\
             EXTEND_TIMEOUT_USEC=5\nEXTEND_TIMEOUT_USEC=-5\nBARRIER=1\nREADY=0\nnonsense\n\xff=1";
         assert_eq!(filter(hostile), "READY=1\nSTATUS=a[2Jb\nEXTEND_TIMEOUT_USEC=5\n");
+    }
+
+    #[test]
+    fn readiness_alone_is_held_back() {
+        let message = "STATUS=READY=1\nREADY=1\nWATCHDOG=1\n";
+        let rest = "STATUS=READY=1\nWATCHDOG=1\n".to_owned();
+        assert_eq!(without_ready(message), (rest.clone(), true));
+        assert_eq!(without_ready(&rest), (rest.clone(), false));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod answer;
 mod attach;
 mod limit;
+mod probes;
 
 use super::bus::Bus;
 use super::event::{Action, Event, Role};
 use super::plan::Plan;
 use super::ports;
+use super::probe::{Done, Watches};
 use super::report::{Log, Notifier};
 use super::service::{self, Pod1, Request};
 use super::signals::Signals;
@@ -32,7 +34,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 /// Clients of the D-Bus interface that may wait at once.
 const REQUESTS: usize = 16;
 /// From one look at the ports to the next, at first and at most. The kernel has no event for a new listener.
-const PROBE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
+const PORTS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 /// The moment that members have to fail in, after their launchers have ended, before the pod is called ready.
 const SETTLE: Duration = Duration::from_millis(20);
 /// From one attempt to connect to the bus to the next, at first and at most.
@@ -58,7 +60,9 @@ pub(super) struct Supervisor {
     members: Vec<Option<Attached>>,
     bus: Option<Bus>,
     requests: (mpsc::Sender<Request>, mpsc::Receiver<Request>),
-    probe: Option<(Instant, Duration)>,
+    /// When the published ports are looked at again, and how long after the look before.
+    ports: Option<(Instant, Duration)>,
+    watches: Watches,
     settle: Option<Instant>,
     reconnect: (Instant, Duration),
     deadline: Limit,
@@ -80,7 +84,9 @@ enum Wake {
     Reconnect,
     Signal(io::Result<Signal>),
     Request(Request),
+    Ports,
     Probe,
+    Probed(Done),
     Settled,
     Deadline,
     Watchdog,
@@ -111,7 +117,9 @@ impl Supervisor {
             machine: Machine::new(
                 names,
                 !plan.ports.is_empty(),
-                plan.members.iter().any(|member| !member.notify),
+                plan.members
+                    .iter()
+                    .any(|member| !member.notify && !member.is_gated),
                 marker,
             )
             .with_images(
@@ -124,7 +132,8 @@ impl Supervisor {
             members: plan.members.iter().map(|_| None).collect(),
             bus: None,
             requests: mpsc::channel(REQUESTS),
-            probe: None,
+            ports: None,
+            watches: Watches::new(&plan),
             settle: None,
             reconnect: (now, RECONNECT.0),
             deadline: Limit::new(plan.start_timeout, now),
@@ -146,13 +155,18 @@ impl Supervisor {
     /// Supervises until the pod is stopped; returns the exit status.
     pub(super) async fn run(mut self) -> anyhow::Result<u8> {
         while self.exit.is_none() {
-            match self.wait().await {
+            let wake = self.wait().await;
+            // A check that finds all as it was is no work to rest from.
+            let is_small = matches!(wake, Wake::Probe | Wake::Probed(_));
+            match wake {
                 Wake::Bus(Ok(message)) => self.take(&message).await,
                 Wake::Bus(Err(error)) => self.disconnect(&error).await,
                 Wake::Reconnect => self.connect().await,
                 Wake::Signal(signal) => self.signal(signal.context("cannot read signals")?).await,
                 Wake::Request(request) => self.serve(request),
+                Wake::Ports => self.look_at_ports().await,
                 Wake::Probe => self.probe().await,
+                Wake::Probed(done) => self.probed(&done).await,
                 Wake::Settled if self.is_launching() => self.settle = Some(Instant::now() + SETTLE),
                 Wake::Settled => {
                     self.settle = None;
@@ -173,7 +187,9 @@ impl Supervisor {
             }
             self.unsent = self.notifier.flush();
             // What the program does next may be long in coming.
-            self.rest.get_or_insert(Instant::now() + REST);
+            if !is_small {
+                self.rest.get_or_insert(Instant::now() + REST);
+            }
         }
         Ok(self.finish().await)
     }
@@ -192,7 +208,9 @@ impl Supervisor {
             signal = self.signals.next() => Wake::Signal(signal),
             Some(request) = self.requests.1.recv() => Wake::Request(request),
             () = at(reconnect) => Wake::Reconnect,
-            () = at(self.probe.map(|(next, _)| next)) => Wake::Probe,
+            () = at(self.ports.map(|(next, _)| next)) => Wake::Ports,
+            () = at(self.watches.wake()) => Wake::Probe,
+            Some(done) = self.watches.next() => Wake::Probed(done),
             () = at(self.settle) => Wake::Settled,
             () = at(self.deadline.end()) => Wake::Deadline,
             () = at(self.watchdog.map(|(next, _)| next)) => {
@@ -226,7 +244,7 @@ impl Supervisor {
             self.act(action).await;
         }
         if !self.machine.is_starting() {
-            (self.probe, self.settle, self.deadline) = (None, None, Limit::None);
+            (self.ports, self.settle, self.deadline) = (None, None, Limit::None);
         }
     }
 
@@ -248,9 +266,9 @@ impl Supervisor {
                 }
             }
             Action::Attach => self.attach(),
-            Action::Probe => {
+            Action::LookAtPorts => {
                 self.begin(Phase::Ports);
-                self.probe = Some((Instant::now(), PROBE.0));
+                self.ports = Some((Instant::now(), PORTS.0));
             }
             Action::Clock { runs } => self.deadline.run(runs, Instant::now()),
             Action::Settle => self.settle = Some(Instant::now() + SETTLE),
@@ -341,7 +359,14 @@ impl Supervisor {
                     if event == Event::Synced {
                         self.reconnect.1 = RECONNECT.0;
                     }
+                    let member = match &event {
+                        Event::Unit(Role::Member(at), _) => Some(*at),
+                        _ => None,
+                    };
                     self.step(event).await;
+                    if let Some(at) = member {
+                        self.follow_probes(at).await;
+                    }
                 }
             }
             Err(error) => self.disconnect(&error).await,
@@ -393,8 +418,8 @@ impl Supervisor {
         self.step(Event::Syncing).await;
     }
 
-    async fn probe(&mut self) {
-        let Some((_, delay)) = self.probe else { return };
+    async fn look_at_ports(&mut self) {
+        let Some((_, delay)) = self.ports else { return };
         let pids = std::iter::once(self.machine.infra().main_pid)
             .chain((0..self.plan.members.len()).map(|at| self.machine.member(at).main_pid))
             .filter(|&pid| pid != 0);
@@ -407,8 +432,8 @@ impl Supervisor {
         if silent.is_empty() {
             self.begin(Phase::Settle);
         }
-        let next = (delay * 2).min(PROBE.1);
-        self.probe = (!silent.is_empty()).then(|| (Instant::now() + next, next));
+        let next = (delay * 2).min(PORTS.1);
+        self.ports = (!silent.is_empty()).then(|| (Instant::now() + next, next));
         self.step(Event::Ports(silent)).await;
     }
 }

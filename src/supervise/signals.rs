@@ -121,6 +121,9 @@ mod tests {
     fn member(signal_map: SignalMap) -> MemberPlan {
         let name = MemberName::new("a").unwrap();
         MemberPlan {
+            probes: crate::model::Probes::default(),
+            rules: None,
+            is_gated: false,
             name,
             unit: "pod-x-a.service".to_owned(),
             notify: false,

@@ -1,12 +1,15 @@
 //! How one unit stands, in the pod's terms. Pure.
 
+use super::event::Probed;
 use crate::systemd::unit::{Active, Unit};
 
 /// How a member stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// Active.
+    /// Active, and ready.
     Up,
+    /// Active, but not ready; the words say why.
+    Unready(String),
     /// On its way; the words say what it waits for.
     Pending(&'static str),
     /// Was up in this life of the pod and ended with success.
@@ -24,7 +27,31 @@ pub enum Standing {
     },
 }
 
-/// Judges a member. `infra` is the unit that owns the pod's namespaces: what the member did before infra last became
+impl Standing {
+    /// The same, with what the member's probes say of this life.
+    #[must_use]
+    pub fn with_probes(self, probed: &Probed) -> Self {
+        match (self, &probed.ended, &probed.unready) {
+            (Self::Up, _, Some(why)) => Self::Unready(why.clone()),
+            (Self::Failed { again, .. }, Some(why), _) => Self::Failed {
+                why: why.clone(),
+                again,
+            },
+            (Self::Ended | Self::Stopped(_), Some(why), _) => Self::Failed {
+                why: why.clone(),
+                again: false,
+            },
+            // What a member that was not ready in time waited for.
+            (Self::Failed { why, again }, None, Some(unready)) => Self::Failed {
+                why: format!("{why}; {unready}"),
+                again,
+            },
+            (standing, ..) => standing,
+        }
+    }
+}
+
+/// Judges a member by its unit. `infra` is the unit that owns the pod's namespaces: what the member did before infra last became
 /// active belongs to an earlier life of the pod.
 pub fn member(unit: &Unit, infra: &Unit) -> Standing {
     let failed = |again| Standing::Failed {

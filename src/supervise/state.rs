@@ -5,10 +5,10 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use super::event::{Action, Event, Fetch, PodState, Role};
+use super::event::{Action, Event, Fetch, Health, PodState, Probed, Role};
 use super::standing::{self, Infra, Standing};
 use crate::systemd::manager::Listed;
-use crate::systemd::unit::Unit;
+use crate::systemd::unit::{Active, Unit};
 pub(super) use stop::Stop;
 
 /// A member that was killed this long before infra left was killed by infra's end: the kernel kills everything in a
@@ -56,6 +56,23 @@ pub(super) struct Member {
     excused: u32,
     /// The image that it waits for, by its place in the pod.
     image: Option<usize>,
+    /// What its probes last said, perhaps of an earlier life.
+    probed: Probed,
+}
+
+impl Member {
+    /// What its probes say of the life that it has, or had last.
+    fn probed(&self) -> Option<&Probed> {
+        Some(&self.probed).filter(|probed| probed.life == self.unit.invocation)
+    }
+
+    fn standing(&self, infra: &Unit) -> Standing {
+        let standing = standing::member(&self.unit, infra);
+        match self.probed() {
+            Some(probed) => standing.with_probes(probed),
+            None => standing,
+        }
+    }
 }
 
 /// An image that members wait for.
@@ -99,6 +116,7 @@ impl Machine {
             wanted: false,
             excused: 0,
             image: None,
+            probed: Probed::default(),
         };
         Self {
             infra: Unit::default(),
@@ -144,7 +162,20 @@ impl Machine {
 
     /// How a member stands.
     pub fn standing(&self, member: usize) -> Standing {
-        standing::member(&self.members[member].unit, &self.infra)
+        self.members[member].standing(&self.infra)
+    }
+
+    /// A member's health, if it runs and has a health check.
+    pub fn health(&self, member: usize) -> Option<Health> {
+        let member = &self.members[member];
+        member.probed().filter(|_| !member.unit.is_down())?.health
+    }
+
+    /// Why a member that is being started is not ready yet, by its probes.
+    pub(super) fn not_yet(&self, member: usize) -> Option<&str> {
+        let member = &self.members[member];
+        let starts = member.unit.active == Active::Activating && !member.unit.restarting;
+        member.probed().filter(|_| starts)?.unready.as_deref()
     }
 
     /// The last `STATUS=`.
@@ -164,7 +195,7 @@ impl Machine {
 
     /// The state for users.
     pub fn state(&self) -> PodState {
-        let failed = |at| matches!(self.standing(at), Standing::Failed { .. });
+        let failed = |at| matches!(self.standing(at), Standing::Failed { .. } | Standing::Unready(_));
         match &self.phase {
             Phase::Starting => PodState::Starting,
             Phase::Up if standing::infra(&self.infra) != Infra::Up => PodState::Recovering,
@@ -190,6 +221,7 @@ impl Machine {
                     image.fetch = fetch;
                 }
             }
+            Event::Probed(at, probed) => self.members[at].probed = *probed,
             Event::Rechecked(listed) => self.rechecked(&listed, &mut actions),
             Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
             Event::Ports(silent) => self.ports = Ports::Silent(silent),
@@ -241,10 +273,15 @@ impl Machine {
         (member.unit.job && image.fetch.under_way).then_some((image.reference.as_str(), &image.fetch))
     }
 
-    /// Lets the time for the start run, or stand still while an image is fetched that a member waits for.
+    /// Lets the time for the start run, or stand still while an image is fetched that a member waits for, and while the
+    /// definition itself gives a member more time.
     fn time(&mut self, actions: &mut Vec<Action>) {
         let is_fetching = (0..self.members.len()).any(|at| self.awaited_image(at).is_some());
-        let held = self.is_starting() && is_fetching;
+        let is_patient = |member: &Member| {
+            let probed = member.probed().filter(|probed| probed.is_patient);
+            probed.is_some() && member.unit.active == Active::Activating && !member.unit.restarting
+        };
+        let held = self.is_starting() && (is_fetching || self.members.iter().any(is_patient));
         if held != self.held {
             self.held = held;
             actions.push(Action::Clock { runs: !held });
@@ -255,7 +292,7 @@ impl Machine {
         if self.is_starting() && self.adopted != Some(true) && !self.held {
             let why = format!(
                 "not ready in time (TimeoutStartSec=): {}",
-                self.waits_for().join(", ")
+                self.waits_for().join("; ")
             );
             self.give_up(why, actions);
         }
@@ -328,12 +365,14 @@ impl Machine {
             {
                 return self.give_up(why, actions);
             }
-            if (0..self.members.len()).any(|at| matches!(self.standing(at), Standing::Pending(_))) {
+            if (0..self.members.len())
+                .any(|at| matches!(self.standing(at), Standing::Pending(_) | Standing::Unready(_)))
+            {
                 return;
             }
             if self.ports == Ports::Unseen {
                 self.ports = Ports::Silent(Vec::new());
-                actions.push(Action::Probe);
+                actions.push(Action::LookAtPorts);
             }
             if self.settle == Settle::Unasked {
                 self.settle = Settle::Asked;
@@ -445,7 +484,7 @@ impl Machine {
 /// Why a member keeps a new pod from becoming ready for good, if it does.
 fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
     let name = &member.name;
-    match standing::member(&member.unit, infra) {
+    match member.standing(infra) {
         Standing::Failed { why, .. } => Some(format!("{name} failed: {why}")),
         Standing::Stopped(why) => {
             let why = why.unwrap_or("its start was cancelled, or something that it requires failed");

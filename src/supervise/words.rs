@@ -74,8 +74,12 @@ impl Machine {
         let name = &self.members[at].name;
         match self.standing(at) {
             Standing::Up => None,
+            Standing::Unready(why) => Some(format!("{name} is not ready: {why}")),
             Standing::Pending(what) => Some(match self.awaited_image(at) {
-                None => format!("{name} {what}"),
+                None => match self.not_yet(at) {
+                    Some(why) => format!("{name} {what}: {why}"),
+                    None => format!("{name} {what}"),
+                },
                 Some((image, fetch)) if fetch.status.is_empty() => {
                     format!("{name} waits for its image {image}")
                 }

@@ -92,6 +92,23 @@ pub fn in_new<T>(kinds: &[Kind], inside: impl FnOnce() -> io::Result<T>) -> io::
     result
 }
 
+/// Runs `inside` in another namespace, on a thread of its own, since that is where it stays. Not for the PID kind.
+///
+/// # Errors
+/// Those of [`enter`], and what `inside` returned.
+pub fn on_a_thread_in<T: Send>(
+    namespace: impl AsFd + Send,
+    kind: Kind,
+    inside: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    let thread = move || {
+        enter(namespace, kind)?;
+        inside()
+    };
+    std::thread::scope(|scope| scope.spawn(thread).join())
+        .unwrap_or_else(|_| Err(io::Error::other("the thread in another namespace died")))
+}
+
 /// Brings the loopback interface of this thread's network namespace up; 127.0.0.1 and ::1 come with it.
 ///
 /// # Errors

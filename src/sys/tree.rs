@@ -138,6 +138,18 @@ impl Tree {
         Ok(contents)
     }
 
+    /// Finds a socket inside the tree, resolved in the root, without opening it (`O_PATH`).
+    ///
+    /// # Errors
+    /// Those of openat2(2); `InvalidInput` for what is not a socket.
+    pub fn find_socket(&self, path: impl AsRef<Path>) -> io::Result<OwnedFd> {
+        let found = resolve(self, path.as_ref(), OFlags::PATH | OFlags::CLOEXEC, IN_ROOT)?;
+        match FileType::from_raw_mode(fstat(&found)?.st_mode) {
+            FileType::Socket => Ok(found),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket")),
+        }
+    }
+
     /// Opens a directory inside the tree, resolved beneath.
     ///
     /// # Errors

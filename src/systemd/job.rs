@@ -2,7 +2,7 @@
 
 use super::manager::{INTERFACE, NAME, PATH, job_rule};
 use futures_util::StreamExt;
-use zbus::{Connection, MessageStream, OwnedObjectPath, Result};
+use zbus::{Connection, DynamicType, MessageStream, OwnedObjectPath, Result, Variant};
 
 /// What is done to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +50,37 @@ pub async fn subscribe(bus: &Connection) -> Result<()> {
 /// # Errors
 /// systemd refuses, or the connection is lost.
 pub async fn run(bus: &Connection, unit: &str, kind: Kind) -> Result<String> {
+    queue(bus, unit, kind.method(), &(unit, kind.mode())).await
+}
+
+/// Starts a service that has no file (org.freedesktop.systemd1(5), `StartTransientUnit`) and waits for the end of the
+/// job as [`run`] does: for a service of one shot that is its own end.
+///
+/// # Errors
+/// systemd refuses, such as for a name that another unit has (`UnitExists`), or the connection is lost.
+pub async fn run_transient(
+    bus: &Connection,
+    unit: &str,
+    properties: &[(&str, Variant<'_>)],
+) -> Result<String> {
+    let auxiliary: &[(&str, Vec<(&str, Variant<'_>)>)] = &[];
+    queue(
+        bus,
+        unit,
+        "StartTransientUnit",
+        &(unit, "fail", properties, auxiliary),
+    )
+    .await
+}
+
+async fn queue<B>(bus: &Connection, unit: &str, method: &str, body: &B) -> Result<String>
+where
+    B: serde::Serialize + DynamicType,
+{
     // Before the call: an end that comes at once is not missed.
     let mut ends = MessageStream::for_match_rule(job_rule(unit).as_str(), bus, None).await?;
     let job: OwnedObjectPath = bus
-        .call_method(
-            Some(NAME),
-            PATH,
-            Some(INTERFACE),
-            kind.method(),
-            &(unit, kind.mode()),
-        )
+        .call_method(Some(NAME), PATH, Some(INTERFACE), method, body)
         .await?
         .body()
         .deserialize()?;

@@ -178,6 +178,17 @@ pub async fn start_unit(bus: &Connection, unit: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Queues a restart of a unit alone: what requires it stays as it is. Does not wait.
+///
+/// # Errors
+/// systemd refuses, or there is no systemd to ask.
+pub async fn restart_unit_alone(bus: &Connection, unit: &str) -> Result<()> {
+    let body = (unit, "ignore-dependencies");
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "RestartUnit", &body)
+        .await
+        .map(drop)
+}
+
 /// Forgets that a unit has failed, and how often it was started of late.
 ///
 /// # Errors

@@ -82,7 +82,7 @@ pub fn candidates(
             policy,
             request,
             reference,
-            notify: member.ready == Ready::Notify,
+            notify: member.ready == Ready::Notify || member.is_gated(),
             running: held.lines().next().unwrap_or_default().to_owned(),
         });
     }

@@ -15,6 +15,8 @@ const LAST_OUTPUT: Duration = Duration::from_secs(2);
 /// What is open for one member.
 pub(super) struct Attached {
     pub(super) pid: watch::Sender<u32>,
+    /// Whether the member's probes let it be ready.
+    pub(super) gate: watch::Sender<bool>,
     pub(super) tasks: Vec<JoinHandle<()>>,
 }
 
@@ -27,12 +29,14 @@ impl Supervisor {
             self.members[at] = None;
             let member = &self.plan.members[at];
             let (sender, pid) = watch::channel(self.machine.member(at).main_pid);
+            let (gate, is_open) = watch::channel(self.watches.is_open(at));
             let mut tasks = Vec::new();
             if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
                 let dir = self.paths.pod(&self.plan.name).member(&member.name).notify_dir();
                 match relay::bind_in(&dir) {
                     Ok(socket) => {
-                        tasks.push(tokio::spawn(relay::forward(socket, pid.clone(), systemd.clone())))
+                        let forward = relay::forward(socket, pid.clone(), is_open, systemd.clone());
+                        tasks.push(tokio::spawn(forward));
                     }
                     Err(error) => self.log.line(
                         Priority::Error,
@@ -54,7 +58,11 @@ impl Supervisor {
                     ),
                 ),
             }
-            self.members[at] = Some(Attached { pid: sender, tasks });
+            self.members[at] = Some(Attached {
+                pid: sender,
+                gate,
+                tasks,
+            });
         }
     }
 

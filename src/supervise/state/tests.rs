@@ -1,7 +1,6 @@
 //! The state machine by example and by property.
 
 use super::*;
-use crate::systemd::unit::Active;
 use proptest::prelude::*;
 
 fn up(invocation: u128) -> Unit {
@@ -156,7 +155,7 @@ fn a_start_waits_for_members_ports_and_a_moment() {
     pod.member(0, up(2));
     assert_eq!(pod.status(), "1/2 ready: b waits for its turn");
     let actions = pod.member(1, up(3));
-    assert!(actions.contains(&Action::Probe) && actions.contains(&Action::Settle));
+    assert!(actions.contains(&Action::LookAtPorts) && actions.contains(&Action::Settle));
     pod.step(Event::Ports(vec![80]));
     assert_eq!(pod.status(), "2/2 ready: port 80/tcp has no listener");
     assert!(!pod.step(Event::Settled).contains(&Action::Ready));
