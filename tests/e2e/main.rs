@@ -16,6 +16,7 @@ mod images;
 mod isolation;
 mod machine;
 mod network;
+mod probes;
 mod readiness;
 #[path = "../guard/record.rs"]
 mod record;
