@@ -334,6 +334,12 @@ impl MemberPaths {
         self.dir.join("launching")
     }
 
+    /// There if the member has said that it is ready while its probes had still to pass. In the bundle, and so gone with
+    /// the life in which it was said.
+    pub fn said_ready(&self) -> PathBuf {
+        self.bundle().join("said-ready")
+    }
+
     /// What the last check of a probe came to that needed a process: written by it, read by the supervisor.
     pub fn probe(&self, probe: super::ProbeKind) -> PathBuf {
         self.dir.join(format!("probe-{}", probe.word()))

@@ -10,9 +10,10 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode as FileMode, umask};
 use rustix::fs::{AtFlags, Mode, OFlags};
+use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::unix::AsyncFd;
@@ -58,14 +59,13 @@ pub(super) fn bind_in(dir: &Path) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 /// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone. `READY=1` is held
-/// back until `gate` is open: the member's probes have to pass too.
+/// back while the gate is shut.
 pub(super) async fn forward(
     socket: AsyncFd<OwnedFd>,
     mut pid: watch::Receiver<u32>,
-    mut gate: watch::Receiver<bool>,
+    mut gate: Gate,
     systemd: Arc<Datagrams>,
 ) {
-    let mut is_held = false;
     let mut allowance = Allowance {
         left: BURST,
         since: Instant::now(),
@@ -84,9 +84,8 @@ pub(super) async fn forward(
                 Ok(()) => continue,
                 Err(_) => return,
             },
-            changed = gate.changed() => match changed {
-                Ok(()) if std::mem::take(&mut is_held) && *gate.borrow() => Ok((READY.as_bytes().to_vec(), 0)),
-                // Closed again: another life of the member, which has said nothing yet.
+            changed = gate.is_open.changed() => match changed {
+                Ok(()) if *gate.is_open.borrow() && gate.said_ready.exists() => Ok((READY.as_bytes().to_vec(), 0)),
                 Ok(()) => continue,
                 Err(_) => return,
             },
@@ -95,9 +94,11 @@ pub(super) async fn forward(
         // Whoever floods this socket waits for its turn behind everything else that the supervisor does.
         tokio::task::yield_now().await;
         let mut message = filter(&text);
-        if !*gate.borrow() {
+        if !*gate.is_open.borrow() {
             let (rest, says_ready) = without_ready(&message);
-            is_held |= says_ready;
+            if says_ready {
+                gate.hold();
+            }
             message = rest;
         }
         let allowed = allowance.take(Instant::now());
@@ -166,6 +167,21 @@ fn filter(message: &[u8]) -> String {
         kept.push('\n');
     }
     kept
+}
+
+/// What a member's `READY=1` has to wait for: its probes.
+pub(super) struct Gate {
+    /// Whether they let it pass.
+    pub(super) is_open: watch::Receiver<bool>,
+    /// A file that is there if the member has said that it is ready, in the life that it has.
+    pub(super) said_ready: PathBuf,
+}
+
+impl Gate {
+    /// Remembers that the member is ready, for a successor too. A folder that is gone is that of an earlier life.
+    fn hold(&self) {
+        let _ = File::create(&self.said_ready);
+    }
 }
 
 /// A message without the line by which a member says that it is ready, and whether it was there.

@@ -15,7 +15,6 @@ use super::plan::{MemberPlan, Plan};
 use crate::model::{Paths, PodName, ProbeKind, Probes};
 use check::Subject;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use track::Outcome;
 use watch::Watch;
@@ -39,8 +38,6 @@ pub(super) struct Done {
 #[derive(Debug)]
 pub(super) struct Watches {
     watches: Vec<Option<Watch>>,
-    /// Checks under way.
-    checks: Vec<(usize, AbortHandle)>,
     results: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
 }
 
@@ -50,7 +47,6 @@ impl Watches {
         let watch = |member: &MemberPlan| member.rules.clone().map(Watch::new);
         Self {
             watches: plan.members.iter().map(watch).collect(),
-            checks: Vec::new(),
             results: mpsc::channel(RESULTS),
         }
     }
@@ -72,20 +68,10 @@ impl Watches {
 
     /// Takes what systemd says of a member: nothing if it does not run.
     pub(super) fn follow(&mut self, member: usize, life: Option<Life>) -> Vec<Step> {
-        let Some(watch) = &mut self.watches[member] else {
-            return Vec::new();
-        };
-        let before = watch.life().map(|life| life.id);
-        let steps = watch.follow(Instant::now(), life);
-        if watch.life().map(|life| life.id) != before {
-            self.checks.retain(|(of, check)| {
-                if *of == member {
-                    check.abort();
-                }
-                *of != member
-            });
+        match &mut self.watches[member] {
+            Some(watch) => watch.follow(Instant::now(), life),
+            None => Vec::new(),
         }
-        steps
     }
 
     /// What is due, by member.
@@ -97,7 +83,6 @@ impl Watches {
 
     /// Takes a result.
     pub(super) fn take(&mut self, done: &Done) -> Vec<Step> {
-        self.checks.retain(|(_, check)| !check.is_finished());
         match &mut self.watches[done.member] {
             Some(watch) => watch.result(Instant::now(), done.life, done.kind, &done.outcome),
             None => Vec::new(),
@@ -119,7 +104,8 @@ impl Watches {
             probe: probe.clone(),
         };
         let results = self.results.0.clone();
-        let check = tokio::spawn(async move {
+        // Should the member end meanwhile, the check ends in its own time, and nobody asks for the result.
+        tokio::spawn(async move {
             let outcome = subject.check(bus.as_ref()).await;
             let done = Done {
                 member: at,
@@ -130,7 +116,6 @@ impl Watches {
             // A supervisor that ends wants no results.
             let _ = results.send(done).await;
         });
-        self.checks.push((at, check.abort_handle()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is open for each member: its FIFOs and its notification socket.
 
 use super::Supervisor;
+use crate::supervise::relay::Gate;
 use crate::supervise::{output, relay};
 use crate::systemd::journal::Priority;
 use std::os::unix::process::CommandExt;
@@ -32,10 +33,13 @@ impl Supervisor {
             let (gate, is_open) = watch::channel(self.watches.is_open(at));
             let mut tasks = Vec::new();
             if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
-                let dir = self.paths.pod(&self.plan.name).member(&member.name).notify_dir();
+                let place = self.paths.pod(&self.plan.name).member(&member.name);
+                let dir = place.notify_dir();
                 match relay::bind_in(&dir) {
                     Ok(socket) => {
-                        let forward = relay::forward(socket, pid.clone(), is_open, systemd.clone());
+                        let said_ready = place.said_ready();
+                        let gate = Gate { is_open, said_ready };
+                        let forward = relay::forward(socket, pid.clone(), gate, systemd.clone());
                         tasks.push(tokio::spawn(forward));
                     }
                     Err(error) => self.log.line(
