@@ -2,9 +2,12 @@
 
 use super::output::{self, Format};
 use super::target::{Target, explain, on_bus};
+use super::{FAILURE, USAGE};
 use crate::model::{Paths, Signal};
 use crate::systemd::pod::{self, Delivery};
+use std::collections::HashMap;
 use std::process::ExitCode;
+use zbus::Variant;
 
 /// Which processes of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,12 +24,14 @@ enum Whom {
 /// to processes that survive them: those that handle or ignore the signal. Any other signal, and every signal to a
 /// member that is named, is sent exactly as it is.
 ///
-/// Prints for each member what was sent or why nothing was. The exit status is 1 if nobody was sent anything.
+/// Prints for each member what was sent or why nothing was, and a warning where its main process has no handler for the
+/// signal or ignores it; --dry-run prints that and sends nothing. See podunit.signals(7).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podunit kill my-shared-pod -s HUP\n  podunit kill my-shared-pod/nginx-server -s WINCH\n  \
-    podunit kill my-shared-pod/busybox-client -s KILL --whom all\n\n\
-    Exit status: 0 if a process was sent a signal, 1 if none was or the pod does not\nrun, 2 if the command line makes no sense."
+    podunit kill my-shared-pod/busybox-client -s KILL --whom all\n  podunit kill my-shared-pod -s TERM --dry-run\n\n\
+    Exit status: 0 if a process was sent a signal (or would be) and none failed, 1 if\nnone was, one failed or the pod does \
+    not run, 2 if the command line makes no\nsense."
 )]
 pub struct Arguments {
     /// The pod, or one member of it
@@ -38,6 +43,12 @@ pub struct Arguments {
     /// Which processes
     #[arg(long, value_enum, default_value = "main")]
     whom: Whom,
+    /// A number to send with a real-time signal (systemd 254 and later)
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    value: Option<i32>,
+    /// Send nothing, and print what would be sent
+    #[arg(long)]
+    dry_run: bool,
     /// How to print what became of it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -48,6 +59,13 @@ pub struct Arguments {
 /// # Errors
 /// What kept it from being done.
 pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let signal = arguments.signal;
+    if arguments.value.is_some() && !signal.is_real_time() {
+        output::error(&anyhow::anyhow!(
+            "{signal} carries no value: --value is for real-time signals, RTMIN+0 to RTMIN+30"
+        ));
+        return Ok(ExitCode::from(USAGE));
+    }
     let target = Target::find(&arguments.target, paths)?;
     let name = &target.pod.name;
     let member = target.member.as_ref().map_or("", |member| member.as_str());
@@ -55,16 +73,28 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
         Whom::Main => "main",
         Whom::All => "all",
     };
+    let mut options = HashMap::new();
+    if let Some(value) = arguments.value {
+        options.insert("value", Variant::from(value));
+    }
+    if arguments.dry_run {
+        options.insert("dry-run", Variant::from(true));
+    }
     let report = on_bus(async |bus| {
-        let sent = pod::kill(&bus, name, member, whom, arguments.signal.number()).await;
+        let supervisor = pod::supervisor(&bus, name).await?;
+        let sent = supervisor.signal(member, whom, signal.number(), options).await;
         sent.map_err(|error| explain(name, error))
     })?;
     print(&report, arguments.format)?;
-    let sent = report.iter().any(|delivery| delivery.result == "sent");
-    Ok(if sent {
+    let any = |results: &[&str]| {
+        report
+            .iter()
+            .any(|delivery| results.contains(&delivery.result.as_str()))
+    };
+    Ok(if any(&["sent", "would-send"]) && !any(&["failed"]) {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(super::FAILURE)
+        ExitCode::from(FAILURE)
     })
 }
 
@@ -76,31 +106,38 @@ pub fn print(report: &[Delivery], format: Format) -> anyhow::Result<()> {
     if format == Format::Json {
         return output::json(&report);
     }
-    let dash = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    let rows = report.iter().map(|delivery| {
-        let pid = if delivery.pid == 0 {
-            "-".to_owned()
-        } else {
-            delivery.pid.to_string()
-        };
-        let Delivery {
-            member,
-            signal,
-            result,
-            detail,
-            ..
-        } = delivery;
-        vec![member.clone(), pid, dash(signal), result.clone(), detail.clone()]
-    });
-    output::table(
-        &["MEMBER", "PID", "SIGNAL", "RESULT", "REASON"],
-        &rows.collect::<Vec<_>>(),
-    );
+    let rows: Vec<Vec<String>> = report.iter().map(row).collect();
+    output::table(&["MEMBER", "PID", "SIGNAL", "RESULT", "REASON"], &rows);
     Ok(())
+}
+
+fn row(delivery: &Delivery) -> Vec<String> {
+    let Delivery {
+        member,
+        pid,
+        asked,
+        signal,
+        result,
+        detail,
+        warning,
+        ..
+    } = delivery;
+    let pid = match pid {
+        0 => "-".to_owned(),
+        pid => pid.to_string(),
+    };
+    let signal = match signal.as_str() {
+        "" => "-".to_owned(),
+        signal if asked.is_empty() || asked == signal => signal.to_owned(),
+        signal => format!("{signal} for {asked}"),
+    };
+    let warning = match warning.as_str() {
+        "" => String::new(),
+        warning => format!("warning: {warning}"),
+    };
+    let reasons: Vec<&str> = [detail.as_str(), &warning]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    vec![member.clone(), pid, signal, result.clone(), reasons.join("; ")]
 }

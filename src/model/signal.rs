@@ -44,6 +44,8 @@ impl Signal {
     pub const TERM: Self = Self(15);
     /// SIGWINCH.
     pub const WINCH: Self = Self(28);
+    /// SIGRTMIN+3, which halts systemd in a container (systemd(1)).
+    pub const HALT: Self = Self(RTMIN + 3);
 
     /// The signal with this number, if there is one.
     pub fn from_number(number: i32) -> Option<Self> {

@@ -12,6 +12,7 @@ mod plan;
 pub mod ports;
 mod probe;
 mod relay;
+mod reload;
 mod report;
 mod run;
 mod service;

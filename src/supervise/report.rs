@@ -104,24 +104,70 @@ fn tell(delivery: &Delivery) -> (Priority, String) {
     let Delivery {
         member,
         pid,
+        asked,
         signal,
         result,
         detail,
+        warning,
+        ..
     } = delivery;
-    match result.as_str() {
+    let meant = if signal.is_empty() { asked } else { signal };
+    let (priority, mut text) = match result.as_str() {
         "sent" => (
             Priority::Info,
             format!("Delivered {signal} to {member} (PID {pid})"),
         ),
         "reloaded" => (Priority::Info, format!("Reloaded {member} (PID {pid})")),
-        "skipped" if signal.is_empty() => (Priority::Info, format!("Did not deliver to {member}: {detail}")),
+        "skipped" if asked.is_empty() => (Priority::Info, format!("Did not reload {member}: {detail}")),
         "skipped" => (
             Priority::Info,
-            format!("Did not deliver {signal} to {member}: {detail}"),
+            format!("Did not deliver {meant} to {member}: {detail}"),
         ),
+        _ if asked.is_empty() => (Priority::Warning, format!("Could not reload {member}: {detail}")),
         _ => (
             Priority::Warning,
-            format!("Could not deliver {signal} to {member}: {detail}"),
+            format!("Could not deliver {meant} to {member}: {detail}"),
         ),
+    };
+    if !signal.is_empty() && !asked.is_empty() && signal != asked {
+        text.push_str(&format!(", in the place of {asked}"));
+    }
+    if !warning.is_empty() {
+        text.push_str(&format!("; {warning}"));
+    }
+    (priority, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_one_line_with_all_that_is_known() {
+        let sent = Delivery {
+            member: "a".to_owned(),
+            unit: "pod-x-a.service".to_owned(),
+            pid: 7,
+            asked: "SIGHUP".to_owned(),
+            signal: "SIGUSR1".to_owned(),
+            result: "sent".to_owned(),
+            detail: String::new(),
+            warning: "its main process ignores SIGUSR1".to_owned(),
+        };
+        let line = "Delivered SIGUSR1 to a (PID 7), in the place of SIGHUP; its main process ignores SIGUSR1";
+        assert_eq!(tell(&sent).1, line);
+        let skipped = Delivery {
+            signal: String::new(),
+            result: "skipped".to_owned(),
+            detail: "it has just ended".to_owned(),
+            warning: String::new(),
+            ..sent
+        };
+        assert_eq!(tell(&skipped).1, "Did not deliver SIGHUP to a: it has just ended");
+        let reload = Delivery {
+            asked: String::new(),
+            ..skipped
+        };
+        assert_eq!(tell(&reload).1, "Did not reload a: it has just ended");
     }
 }

@@ -12,9 +12,9 @@ use super::ports;
 use super::probe::{Done, Watches};
 use super::report::{Log, Notifier};
 use super::service::{self, Pod1, Request};
-use super::signals::Signals;
+use super::signals::{Sent, Signals};
 use super::state::Machine;
-use crate::model::{Paths, Signal};
+use crate::model::Paths;
 use crate::sys::file::{is_locked, replace};
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
@@ -29,6 +29,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Clients of the D-Bus interface that may wait at once.
@@ -60,6 +61,8 @@ pub(super) struct Supervisor {
     members: Vec<Option<Attached>>,
     bus: Option<Bus>,
     requests: (mpsc::Sender<Request>, mpsc::Receiver<Request>),
+    /// Signals and reloads under way.
+    reports: JoinSet<()>,
     /// When the published ports are looked at again, and how long after the look before.
     ports: Option<(Instant, Duration)>,
     watches: Watches,
@@ -82,7 +85,7 @@ pub(super) struct Supervisor {
 enum Wake {
     Bus(zbus::Result<zbus::message::Message>),
     Reconnect,
-    Signal(io::Result<Signal>),
+    Signal(io::Result<Sent>),
     Request(Request),
     Ports,
     Probe,
@@ -132,6 +135,7 @@ impl Supervisor {
             members: plan.members.iter().map(|_| None).collect(),
             bus: None,
             requests: mpsc::channel(REQUESTS),
+            reports: JoinSet::new(),
             ports: None,
             watches: Watches::new(&plan),
             settle: None,
@@ -176,7 +180,15 @@ impl Supervisor {
                     self.deadline = Limit::None;
                     self.step(Event::Deadline).await;
                 }
-                Wake::Watchdog => self.notifier.add("WATCHDOG=1".to_owned()),
+                Wake::Watchdog => {
+                    self.notifier.add("WATCHDOG=1".to_owned());
+                    self.unsent = self.notifier.flush();
+                    // With nothing else under way that was all: no wake-up more for what it took.
+                    if self.rest.is_none() {
+                        crate::sys::memory::give_back();
+                    }
+                    continue;
+                }
                 Wake::Extend => self.extend_stop(),
                 Wake::Rest => {
                     crate::sys::memory::give_back();

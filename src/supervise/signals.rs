@@ -1,12 +1,12 @@
 //! Signals sent to the pod: taken from the supervisor's own queue, and what each means for a member.
 
 use super::plan::MemberPlan;
-use crate::model::Signal;
+use crate::model::{Fate, Signal};
 use crate::sys::reactor;
 use nix::sys::signal::{self, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::{fmt, io};
 use tokio::io::unix::AsyncFd;
 
 /// Blocks the signals that the supervisor handles, so that none of them ends it, and returns the set. To be called
@@ -28,8 +28,45 @@ pub(super) fn block() -> io::Result<SigSet> {
     Ok(set)
 }
 
-/// Size of the record that signalfd(2) hands out; the signal's number is at its beginning.
+/// Size of the record that signalfd(2) hands out, and where in it the signal's number, its origin and its value are.
 const RECORD: usize = 128;
+const NUMBER: usize = 0;
+const CODE: usize = 8;
+const VALUE: usize = 44;
+/// The origin of a signal that was queued with a value (sigqueue(3)).
+const SI_QUEUE: i32 = -1;
+
+/// A signal as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// The signal.
+    pub(super) signal: Signal,
+    /// What it carries, if it was queued with a value.
+    pub(super) value: Option<i32>,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            None => write!(f, "{}", self.signal),
+            Some(value) => write!(f, "{} with the value {value}", self.signal),
+        }
+    }
+}
+
+impl Sent {
+    /// Reads a record of signalfd(2).
+    fn read(record: &[u8; RECORD]) -> Option<Self> {
+        let number = |at: usize| {
+            let bytes = record[at..].first_chunk().copied().unwrap_or_default();
+            i32::from_ne_bytes(bytes)
+        };
+        Some(Self {
+            signal: Signal::from_number(number(NUMBER))?,
+            value: (number(CODE) == SI_QUEUE).then(|| number(VALUE)),
+        })
+    }
+}
 
 /// The blocked signals, as something to wait for.
 #[derive(Debug)]
@@ -43,52 +80,19 @@ impl Signals {
     }
 
     /// The next signal. Loses none when it is given up half-way.
-    pub(super) async fn next(&self) -> io::Result<Signal> {
+    pub(super) async fn next(&self) -> io::Result<Sent> {
         loop {
             let mut ready = self.0.readable().await?;
             let read = ready.try_io(|fd| {
                 let mut record = [0_u8; RECORD];
                 rustix::io::read(fd.get_ref(), &mut record)?;
-                Ok(i32::from_ne_bytes([record[0], record[1], record[2], record[3]]))
+                Ok(Sent::read(&record))
             });
-            let Ok(number) = read else { continue };
-            if let Some(signal) = Signal::from_number(number?) {
-                return Ok(signal);
+            let Ok(sent) = read else { continue };
+            if let Some(sent) = sent? {
+                return Ok(sent);
             }
         }
-    }
-}
-
-/// What a process would do with a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It has a handler, ignores it, blocks it to take it from a queue, or its default action is harmless.
-    Survives,
-    /// It would be ended, stopped or dumped.
-    Ends,
-    /// It is PID 1 of its own namespace and has no handler: the kernel drops the signal (pid_namespaces(7)).
-    Nothing,
-}
-
-/// Judges by the text of `/proc/PID/status` (proc_pid_status(5)).
-pub(super) fn fate(status: &str, signal: Signal) -> Fate {
-    let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-    };
-    let in_mask = |name: &str| {
-        let mask = field(name).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.is_some_and(|mask| mask >> (signal.number() - 1) & 1 == 1)
-    };
-    if signal.default_is_harmless() || ["SigCgt", "SigIgn", "SigBlk"].into_iter().any(in_mask) {
-        return Fate::Survives;
-    }
-    let own_pid = field("NSpid").and_then(|pids| pids.split_ascii_whitespace().last());
-    if own_pid == Some("1") {
-        Fate::Nothing
-    } else {
-        Fate::Ends
     }
 }
 
@@ -101,12 +105,12 @@ pub(super) fn route(member: &MemberPlan, signal: Signal, status: Option<&str>) -
     match member.signal_map.get(&signal) {
         Some(Some(mapped)) => Ok(*mapped),
         Some(None) => Err(format!("SignalMap= gives it nothing for {signal}")),
-        None => match fate(status, signal) {
-            Fate::Survives => Ok(signal),
-            Fate::Ends => Err(format!(
+        None => match Fate::of(status, signal) {
+            Fate::Handled | Fate::Ignored | Fate::Harmless => Ok(signal),
+            Fate::Ended => Err(format!(
                 "no handler for {signal}, whose default action would end it"
             )),
-            Fate::Nothing => Err(format!(
+            Fate::Dropped => Err(format!(
                 "no handler for {signal}, and the kernel drops it for a PID 1"
             )),
         },
@@ -178,14 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn own_status_is_understood() {
-        let own = std::fs::read_to_string("/proc/self/status").unwrap();
-        assert_eq!(
-            fate(&own, Signal::from_number(13).unwrap()),
-            Fate::Survives,
-            "Rust ignores SIGPIPE"
-        );
-        let real_time = Signal::from_number(64).unwrap();
-        assert_ne!(fate(&own, real_time), Fate::Survives);
+    fn a_value_is_read_with_its_signal() {
+        let mut record = [0_u8; RECORD];
+        let mut set = |at: usize, number: i32| record[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+        set(NUMBER, 35);
+        set(VALUE, 7);
+        let by_kill = Sent::read(&record).unwrap();
+        assert_eq!(by_kill.to_string(), "SIGRTMIN+1");
+        record[CODE..CODE + 4].copy_from_slice(&SI_QUEUE.to_ne_bytes());
+        let queued = Sent::read(&record).unwrap();
+        assert_eq!(queued.to_string(), "SIGRTMIN+1 with the value 7");
+        assert_eq!(Sent::read(&[0; RECORD]), None);
     }
 }

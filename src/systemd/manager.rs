@@ -211,6 +211,23 @@ pub async fn kill_unit(bus: &Connection, unit: &str, whom: &str, signal: i32) ->
         .map(drop)
 }
 
+/// Sends a real-time signal with a value, as [`kill_unit`] does. systemd 254 and later can.
+///
+/// # Errors
+/// systemd refuses (`NoSuchProcess`), does not know the call (`UnknownMethod`), or there is no systemd to ask.
+pub async fn queue_signal_unit(
+    bus: &Connection,
+    unit: &str,
+    whom: &str,
+    signal: i32,
+    value: i32,
+) -> Result<()> {
+    let body = (unit, whom, signal, value);
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "QueueSignalUnit", &body)
+        .await
+        .map(drop)
+}
+
 /// Reads what a pod is judged by, and lets `more` read further properties of the unit and service interfaces.
 ///
 /// # Errors

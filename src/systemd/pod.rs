@@ -3,7 +3,9 @@
 use super::manager::label_escape;
 use crate::model::PodName;
 use serde::{Deserialize, Serialize};
-use zbus::{Connection, Type};
+use std::collections::HashMap;
+use zbus::proxy::CacheProperties;
+use zbus::{Connection, Type, Variant, proxy};
 
 /// The object of every supervisor.
 pub const PATH: &str = "/org/podunit/Pod1";
@@ -20,14 +22,21 @@ pub fn bus_name(pod: &PodName) -> String {
 pub struct Delivery {
     /// The member.
     pub member: String,
+    /// Its unit.
+    pub unit: String,
     /// Its main process, 0 for none.
     pub pid: u32,
-    /// The signal that was meant for it (`SIGHUP`), empty for none.
+    /// The signal that was asked for (`SIGHUP`), empty for a reload.
+    pub asked: String,
+    /// The signal that was meant for it, which its map may have made another, empty for none.
     pub signal: String,
-    /// `sent`, `reloaded`, `skipped` or `failed`.
+    /// `sent`, `would-send`, `reloaded`, `skipped` or `failed`.
     pub result: String,
     /// Why it was skipped or failed, empty otherwise.
     pub detail: String,
+    /// What may come as a surprise: that its main process has no handler for the signal, or ignores it. Empty if nothing
+    /// does.
+    pub warning: String,
 }
 
 /// One member in the property `Members`.
@@ -45,38 +54,32 @@ pub struct MemberState {
     pub detail: String,
 }
 
-/// Asks a pod's supervisor to send a signal to its members. `member` empty means all; `whom` is `main` or `all`.
-///
-/// # Errors
-/// The supervisor refuses, does not run, or the bus is not there.
-pub async fn kill(
-    bus: &Connection,
-    pod: &PodName,
-    member: &str,
-    whom: &str,
-    signal: i32,
-) -> zbus::Result<Vec<Delivery>> {
-    let answer = bus
-        .call_method(
-            Some(bus_name(pod)),
-            PATH,
-            Some(INTERFACE),
-            "Kill",
-            &(member, whom, signal),
-        )
-        .await?;
-    answer.body().deserialize()
+/// The interface, as a client calls it.
+#[proxy(interface = "org.podunit.Pod1", default_path = "/org/podunit/Pod1")]
+pub trait Pod1 {
+    /// Sends a signal. `member` empty means all of them; `whom` is `main` or `all`; `options` are `value` and `dry-run`.
+    fn signal(
+        &self,
+        member: &str,
+        whom: &str,
+        signal: i32,
+        options: HashMap<&str, Variant<'_>>,
+    ) -> zbus::Result<Vec<Delivery>>;
+
+    /// Reloads a member, empty for all that can be, and waits until they have done so.
+    fn reload(&self, member: &str) -> zbus::Result<Vec<Delivery>>;
 }
 
-/// Asks a pod's supervisor to reload its members, and waits until all have done so.
+/// A pod's supervisor on the bus, whether it runs or not.
 ///
 /// # Errors
-/// The supervisor refuses, does not run, or the bus is not there.
-pub async fn reload(bus: &Connection, pod: &PodName) -> zbus::Result<Vec<Delivery>> {
-    let answer = bus
-        .call_method(Some(bus_name(pod)), PATH, Some(INTERFACE), "Reload", &())
-        .await?;
-    answer.body().deserialize()
+/// The bus is not there.
+pub async fn supervisor<'a>(bus: &Connection, pod: &PodName) -> zbus::Result<Pod1Proxy<'a>> {
+    Pod1Proxy::builder(bus)
+        .destination(bus_name(pod))
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await
 }
 
 /// The pod's state in one word, from its supervisor: `starting`, `ready`, `degraded`, `recovering`, `stopping` or
@@ -91,6 +94,6 @@ pub async fn state(bus: &Connection, pod: &PodName) -> zbus::Result<String> {
         .call_method(Some(bus_name(pod)), PATH, properties, "Get", &body)
         .await?;
     let body = answer.body();
-    let value: zbus::Variant<'_> = body.deserialize()?;
+    let value: Variant<'_> = body.deserialize()?;
     String::try_from(value)
 }

@@ -152,18 +152,20 @@ fn the_interface_answers() {
         "s \"ready\""
     );
     machine
-        .run(&format!("busctl call {object} Kill ssi '' main 10"))
+        .run(&format!("busctl call {object} Signal ssia{{sv}} '' main 10 0"))
         .exits(0)
         .says(&["skipped", "no handler"]);
     machine
-        .run(&format!("busctl call {object} Kill ssi nobody main 10"))
+        .run(&format!(
+            "busctl call {object} Signal ssia{{sv}} nobody main 10 0"
+        ))
         .exits(1)
         .says(&["no member `nobody`"]);
     machine
-        .run(&format!("busctl call {object} Kill ssi '' some 10"))
+        .run(&format!("busctl call {object} Signal ssia{{sv}} '' some 10 0"))
         .exits(1);
     machine
-        .run(&format!("busctl call {object} Kill ssi '' main 99"))
+        .run(&format!("busctl call {object} Signal ssia{{sv}} '' main 99 0"))
         .exits(1);
     machine
         .run("podunit kill quiet/a -s KILL")

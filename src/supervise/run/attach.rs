@@ -91,6 +91,8 @@ impl Supervisor {
 
     pub(super) async fn finish(mut self) -> u8 {
         let status = self.exit.unwrap_or_default();
+        // What was sent is reported, also by a pod that ends.
+        while let Ok(Some(_)) = timeout(LAST_OUTPUT, self.reports.join_next()).await {}
         for attached in self.members.drain(..).flatten() {
             drop(attached.pid);
             for task in attached.tasks {
