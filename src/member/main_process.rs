@@ -18,8 +18,7 @@ pub(super) struct MainProcess {
 
 impl MainProcess {
     /// Holds the process that systemd calls the unit's main process, after checking that it is the container's: the
-    /// runtime wrote the same number, and it is in the cgroup of this step, which is the unit's. `None` if there is
-    /// none any more.
+    /// runtime wrote the same number, and it is in the cgroup of the member's unit. `None` if there is none any more.
     pub(super) fn find(member: Member<'_>, main_pid: Option<i32>) -> Result<Option<Self>, Error> {
         let Some(pid) = main_pid else { return Ok(None) };
         let held = match pidfd::open(pid) {
@@ -28,14 +27,16 @@ impl MainProcess {
             Err(error) => return Err(Error::NotRunning(format!("cannot open process {pid}: {error}"))),
         };
         let written = read_pid(&member.member_paths().pid_file())?;
-        let cgroups = (cgroup::of("self"), cgroup::of(&pid.to_string()));
-        // Held before it was looked at, so the number cannot have become another process's since.
-        match cgroups {
-            (Some(own), Some(its)) if written == Some(pid) && own == its => Ok(Some(Self { pid, held })),
-            (_, None) => Ok(None),
-            _ => Err(Error::NotRunning(format!(
+        let unit = member.pod.name.member_unit(&member.container.name);
+        // Held before it is looked at, so that the number cannot have become another process's since.
+        match pidfd::read(held.as_fd(), pid, "cgroup") {
+            Ok(cgroup) if written == Some(pid) && cgroup::is_of_unit(&cgroup, &unit) => {
+                Ok(Some(Self { pid, held }))
+            }
+            Ok(_) => Err(Error::NotRunning(format!(
                 "process {pid} is not that of its container; it was left alone"
             ))),
+            Err(_) => Ok(None),
         }
     }
 

@@ -123,10 +123,13 @@ fn signals_to_the_pod_are_routed_and_reported() {
     );
     // Exactly what was asked for, with a warning.
     machine
-        .run("podunit kill signals/plain -s HUP")
+        .run("podunit kill signals/plain -s USR1")
         .exits(0)
-        .says(&["sent", "no handler for SIGHUP, whose default action ends"]);
-    machine.until_prints("systemctl show -P NRestarts pod-signals-plain", "1");
+        .says(&["sent", "no handler for SIGUSR1, whose default action ends"]);
+    machine.until_prints(
+        "systemctl show -P NRestarts -P ActiveState pod-signals-plain | sort | tr '\\n' ' '",
+        "1 active",
+    );
     // A whole slice that is sent HUP keeps its infra.
     machine.ok("systemctl kill -s HUP pods-signals.slice");
     assert_eq!(
