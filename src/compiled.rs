@@ -1,6 +1,6 @@
 //! Finding and reading compiled pods (`pod-X.json`), for every program that works on a pod by its name.
 
-use crate::model::{Paths, Pod, PodName, Request, SCHEMA_VERSION, request};
+use crate::model::{OLDEST_SCHEMA, Paths, Pod, PodName, Request, SCHEMA_VERSION, request};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -41,10 +41,11 @@ pub enum CompiledError {
         /// Where and what.
         source: serde_json::Error,
     },
-    /// Another release of podunit wrote it.
+    /// A newer podunit wrote it.
     #[error(
-        "{path}: schema version {version}, but this podunit reads version {SCHEMA_VERSION}; \
-         `systemctl daemon-reload` makes it anew, a running pod needs the podunit it was started with"
+        "{path}: a newer podunit wrote this (schema version {version}, and this one reads up to {SCHEMA_VERSION}); \
+         update podunit again, or have `systemctl daemon-reload` make it anew; a pod that runs can be stopped by the \
+         newer one only"
     )]
     Version {
         /// The file.
@@ -195,7 +196,7 @@ fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {
     };
     // First alone: a later schema may have fields that this one refuses.
     let Header { version } = serde_json::from_slice(text).map_err(syntax)?;
-    if version != SCHEMA_VERSION {
+    if !(OLDEST_SCHEMA..=SCHEMA_VERSION).contains(&version) {
         return Err(CompiledError::Version {
             path: path.to_owned(),
             version,
@@ -208,6 +209,7 @@ fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {
 mod tests {
     use super::*;
 
+    /// As the first podunit wrote it: every test here also reads an older version.
     const POD: &str = r#"{"version":1,"name":"web","source":"/etc/podunit/web.pod",
         "share":{"net":true,"ipc":true,"uts":true,"pid":false},"hostname":null,"network":"none","ports":[],
         "shm_size":65536,"labels":{},"start_timeout":null,"members":[],
@@ -247,11 +249,14 @@ mod tests {
         let (_dir, paths, pod) = tree();
         let file = paths.under("/etc/systemd/system/pod-web.json");
         put(&paths.under("/usr/lib/systemd/system/pod-web.json"), POD);
-        put(&file, r#"{"version":2,"name":"web","news":1}"#);
-        assert!(matches!(
-            find(&paths, &pod),
-            Err(CompiledError::Version { version: 2, .. })
-        ));
+        for version in [0, SCHEMA_VERSION + 1] {
+            put(
+                &file,
+                &format!(r#"{{"version":{version},"name":"web","news":1}}"#),
+            );
+            let refused = find(&paths, &pod);
+            assert!(matches!(refused, Err(CompiledError::Version { version: v, .. }) if v == version));
+        }
         put(&file, &POD.replace("\"web\"", "\"bew\""));
         assert!(matches!(find(&paths, &pod), Err(CompiledError::Name { .. })));
         for bad in [

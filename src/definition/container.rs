@@ -2,7 +2,7 @@
 
 use super::port::{self, Published};
 use super::section::{Settings, Value};
-use super::{image, mount, probe, signal, stop};
+use super::{image, lifecycle, mount, probe, signal, stop};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
 use std::collections::BTreeMap;
@@ -70,6 +70,10 @@ pub(super) fn read(
         signal_map: signal::map(settings, problems),
         ready,
         probes: probe::read(settings, ready, problems),
+        kind: lifecycle::kind(settings, problems),
+        essential: settings
+            .flag("Essential", problems)
+            .is_none_or(|(essential, _)| essential),
         labels: settings
             .pairs("Label", problems)
             .into_iter()

@@ -32,6 +32,8 @@ const RELATIONS: [&str; 15] = [
     "Upholds",
     "Wants",
 ];
+/// Those that may stand in `[Container …]` too.
+pub(super) const SHORT: [&str; 3] = ["After", "Requires", "Wants"];
 /// Extensions of Quadlet for what this version does not have.
 const OTHER_KINDS: [&str; 6] = [".artifact", ".build", ".image", ".kube", ".network", ".volume"];
 
@@ -67,8 +69,21 @@ pub(super) struct Order {
     pub(super) first: String,
     /// Name of the member that starts after it.
     pub(super) then: String,
-    /// Where this is written.
+    /// Where this is written, or what makes it so.
     pub(super) place: Place,
+    /// Why.
+    pub(super) why: Why,
+}
+
+/// Why one starts before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// `After=` or `Before=`.
+    Written,
+    /// The first is an init member.
+    Init,
+    /// The first is a sidecar.
+    Sidecar,
 }
 
 /// Reads `[Unit]`: the directives to pass on, and the order among members that they ask for.
@@ -289,7 +304,12 @@ fn relation(
         match context.unit_of(&word) {
             Ok(unit) => {
                 match context.order(entry.key(), &unit) {
-                    Ok(order) => orders.extend(order.map(|(first, then)| Order { first, then, place })),
+                    Ok(order) => orders.extend(order.map(|(first, then)| Order {
+                        first,
+                        then,
+                        place,
+                        why: Why::Written,
+                    })),
                     Err((message, help)) => problems.push(Problem::error(place, message).help(help)),
                 }
                 units.push(unit);

@@ -2,6 +2,7 @@
 //!
 //! The names and the read rules are Quadlet's (podman-systemd.unit(5)), so that its files can be used as they are.
 
+use super::directive::SHORT;
 use super::refused::{self, Owner, Refusal};
 use super::systemd_keys;
 use crate::diagnostic::nearest;
@@ -89,6 +90,7 @@ pub(super) const POD: &[Key] = &[
     key("Label", Pairs, Honoured, "Labels, NAME=value"),
     key("Network", All, Honoured, "none, host or bridge"),
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
+    key("OnFailure", Single, Honoured, "When a member has failed for good: isolate, restart-pod or stop-pod"),
     key("PodName", Single, Honoured, "The pod's name, which is that of its file"),
     key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman pod create"),
     key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
@@ -113,6 +115,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("AddCapability", Words, Honoured, "Capabilities in addition to the default"),
     key("AddDevice", Words, Unsupported("devices of the host are not supported by this version"), "Devices of the host"),
     key("AddHost", All, Unsupported("mount a hosts file with Volume="), "Lines of /etc/hosts"),
+    key("After", Words, Honoured, "Members or units that are to be ready before; as After= in the member's [Unit]"),
     key("Annotation", Pairs, Unsupported("write Label="), "OCI annotations"),
     key("AppArmor", Single, Unsupported("this version sets no AppArmor profile; leave the key out"), "AppArmor profile"),
     key("Arch", Single, Honoured, "Processor that the image is for, such as arm64; this machine's if absent"),
@@ -130,6 +133,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Environment", Pairs, Honoured, "Environment variables, NAME=value"),
     key("EnvironmentFile", Args, Honoured, "Files of environment variables"),
     key("EnvironmentHost", Bool, Unsupported("name the variables: Environment=NAME"), "The whole environment of the host"),
+    key("Essential", Bool, Honoured, "Whether the pod needs it: to be ready, and not to have failed; yes if absent"),
     key("Exec", Exec, Honoured, "Arguments that replace the command of the image"),
     key("ExposeHostPort", All, NoEffect("exposing a port publishes nothing; PublishPort= does"), "Documented ports"),
     key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
@@ -155,6 +159,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
     key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
     key("Image", Single, Honoured, "Image that the container runs"),
+    key("Init", Bool, Honoured, "It runs to its end before others start, and again with each new life of the pod"),
     key("Label", Pairs, Honoured, "Labels, NAME=value"),
     key("LiveInterval", Single, Honoured, "From one check of LiveProbe= to the next, 10s if absent"),
     key("LiveOnFailure", Single, Honoured, "What is done about an unhealthy container: none, kill, restart (if absent) or stop"),
@@ -190,6 +195,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
     key("RemapUsers", Single, Unsupported(NO_USERNS), "User namespace"),
+    key("Requires", Words, Honoured, "Members or units without which it does not run; as Requires= in the member's [Unit]"),
     key("Retry", Single, Honoured, "How often a pull that failed is tried again; 3 if absent"),
     key("RetryDelay", Single, Honoured, "Time between these attempts; from a second, doubled each time, if absent"),
     key("Rootfs", Single, Honoured, "Folder of the host in the place of an image"),
@@ -203,6 +209,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("SecurityLabelType", Single, Unsupported(NO_LABELS), "SELinux"),
     key("ServiceName", Single, Unsupported("units are named after pod and container; write Alias= in [Install]"), "Name of the unit"),
     key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
+    key("Sidecar", Bool, Honoured, "It starts before all other members and stops after them"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
     key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
     key("StartupInterval", Single, Honoured, "From one check of StartupProbe= to the next, 10s if absent"),
@@ -228,6 +235,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
     key("VolatileTmp", Bool, Unsupported("write Tmpfs=/tmp"), "tmpfs on /tmp"),
     key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
+    key("Wants", Words, Honoured, "Members or units that start with it; as Wants= in the member's [Unit]"),
     key("WorkingDir", Single, Honoured, "Working directory"),
 ];
 
@@ -315,7 +323,12 @@ pub(super) fn help_for_misplaced(section: &str, name: &str) -> Option<String> {
     let mut found = tables
         .iter()
         .filter_map(|(other, table)| Some((other, find(table, name)?.status)));
-    if let Some((other, _)) = found.clone().find(|(_, status)| *status == Honoured) {
+    // After= and its like are at home in [Unit], and short in [Container …] alone.
+    let is_short = |name| SHORT.contains(&name);
+    if let Some((other, _)) = found
+        .clone()
+        .find(|(_, status)| *status == Honoured && !is_short(name))
+    {
         return Some(format!("{name}= belongs in [{other}]"));
     }
     if let Some(home) = systemd_section(section, name) {
@@ -403,10 +416,11 @@ mod tests {
 
     #[test]
     fn every_key_of_quadlet_is_known() {
-        // Podman 6.0 has 94 and 29 of them, and six more in its [Image]. Ours are Share, and of a container SignalMap,
-        // PreStop, StopEscalate, StopRepeat, and fifteen of LiveProbe, ReadyProbe and StartupProbe.
-        assert_eq!(CONTAINER.len(), 94 + 6 + 4 + 15);
-        assert_eq!(POD.len(), 29 + 1);
+        // Podman 6.0 has 94 and 29 of them, and six more in its [Image]. Ours are Share and OnFailure, and of a container
+        // SignalMap, PreStop, StopEscalate, StopRepeat, fifteen of LiveProbe, ReadyProbe and StartupProbe, Essential, and
+        // the order: After, Requires, Wants, Init, Sidecar.
+        assert_eq!(CONTAINER.len(), 94 + 6 + 4 + 15 + 6);
+        assert_eq!(POD.len(), 29 + 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A member of a pod, from sections of the pod's file or from a file of its own.
 
+use super::directive::SHORT;
 use super::document::{Definition, Entry, Header, Kind};
 use super::heading::{self, Heading};
 use super::port::Published;
@@ -16,12 +17,18 @@ pub(super) struct Member<'a> {
     pub(super) container: Container,
     /// Its header, or its file.
     pub(super) place: Place,
-    /// `[Unit]`, not yet looked at.
+    /// `[Unit]`, not yet looked at, and before it what `[Container]` says in its place.
     pub(super) unit: Vec<Entry<'a>>,
     /// `[Service]`
     pub(super) service: Vec<Entry<'a>>,
     /// `[Install]`
     pub(super) install: Vec<Entry<'a>>,
+}
+
+/// `[Unit]` of a member with the short forms of `[Container]` before it.
+fn with_short<'a>(container: &[Entry<'a>], unit: Vec<Entry<'a>>) -> Vec<Entry<'a>> {
+    let short = container.iter().filter(|entry| SHORT.contains(&entry.key()));
+    short.copied().chain(unit).collect()
 }
 
 /// Sections of a pod's file about one member.
@@ -97,6 +104,7 @@ pub(super) fn from_section<'a>(
 ) -> Option<Member<'a>> {
     let header = parts.headers.first()?;
     let member = member_name(name, header.place(), problems)?;
+    let unit = with_short(&parts.container, parts.unit);
     let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), parts.container);
     if let Some(value) = settings
         .value("Pod", problems)
@@ -116,7 +124,7 @@ pub(super) fn from_section<'a>(
     Some(Member {
         container,
         place: header.place(),
-        unit: parts.unit,
+        unit,
         service: parts.service,
         install: Vec::new(),
     })
@@ -148,6 +156,7 @@ pub(super) fn from_file<'a>(
     check_quadlet(quadlet, problems);
     let place = place.unwrap_or_else(|| file.place());
     let member = member_name(&file.base, file.place(), problems)?;
+    let unit = with_short(&own, unit);
     let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
     let container = container::read(member, &file.path, place.clone(), &settings, ports, problems);
     Some(Member {

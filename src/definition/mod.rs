@@ -3,8 +3,8 @@
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
 //! `folder` opens folders, `search` finds and reads the files, `document` holds them parsed; `section` reads values by
-//! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, and
-//! `resolve` looks at all of it together. `outcome` is what became of each pod.
+//! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, `lifecycle` the
+//! order that follows from what kind of member each is, and `resolve` looks at all of it together. `outcome` is what became of each pod.
 
 mod container;
 mod directive;
@@ -13,6 +13,7 @@ mod folder;
 mod heading;
 mod image;
 mod keys;
+mod lifecycle;
 mod member;
 mod mount;
 mod outcome;

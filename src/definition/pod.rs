@@ -8,7 +8,7 @@ use super::port::{self, Published};
 use super::refused::Owner;
 use super::resolve;
 use super::section::{Settings, short};
-use super::{keys, share};
+use super::{keys, lifecycle, share};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
 use crate::unitfile::value::parse_size;
@@ -157,6 +157,7 @@ fn own(
             .map(|(name, value)| (name, value.unwrap_or_default()))
             .collect(),
         start_timeout: Some(directive::START_TIMEOUT),
+        on_failure: lifecycle::on_failure(settings, problems),
         members: Vec::new(),
         units: Default::default(),
         name,
@@ -300,7 +301,7 @@ fn relate(
     pod.units.service = directive::service(&sections.service, Owner::Pod, problems);
     pod.units.install = directive::install(&sections.install, problems);
     let mut orders = Vec::new();
-    for member in members {
+    for member in members.iter_mut() {
         let name = member.container.name.clone();
         let context = Context {
             member: Some(&name),
@@ -313,5 +314,7 @@ fn relate(
         units.service = directive::service(&member.service, Owner::Member, problems);
         units.install = directive::install(&member.install, problems);
     }
+    lifecycle::check(members, problems);
+    lifecycle::order(pod, members, &mut orders);
     resolve::no_circles("containers", &orders, problems);
 }

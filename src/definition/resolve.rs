@@ -1,6 +1,6 @@
 //! What only shows when all parts are looked at together: names that are taken, and orders that go round in a circle.
 
-use super::directive::Order;
+use super::directive::{Order, Why};
 use super::member::Member;
 use super::outcome::Outcome;
 use crate::diagnostic::{Place, Problem};
@@ -94,10 +94,15 @@ pub(super) fn no_circles(what: &str, orders: &[Order], problems: &mut Vec<Proble
 fn draw(what: &str, circle: &[&Order]) -> Problem {
     let mut names: Vec<&str> = circle.iter().map(|order| order.then.as_str()).collect();
     names.extend(circle.last().map(|order| order.first.as_str()));
-    let message = format!(
+    let mut message = format!(
         "these {what} wait for each other in a circle: {}",
         names.join(" → ")
     );
+    let is_implied = |order: &&&Order| order.why != Why::Written;
+    if circle.iter().any(|order| is_implied(&order)) {
+        let reasons: Vec<String> = circle.iter().map(|order| reason(order)).collect();
+        message += &format!("; {}", reasons.join(", "));
+    }
     let place = circle.first().map(|order| order.place.clone());
     let problem = Problem::error(place.unwrap_or_else(|| Place::file("")), message);
     let problem = match circle.last().filter(|_| circle.len() > 1) {
@@ -108,6 +113,16 @@ fn draw(what: &str, circle: &[&Order]) -> Problem {
         None => problem,
     };
     problem.help("remove one After= or Before= of the circle")
+}
+
+/// Why one waits for the other, where After= and Before= alone do not tell.
+fn reason(order: &Order) -> String {
+    let Order { first, then, .. } = order;
+    match order.why {
+        Why::Written => format!("`{then}` is to start after `{first}`"),
+        Why::Init => format!("`{first}` is an init member, which comes before `{then}`"),
+        Why::Sidecar => format!("`{first}` is a sidecar, which comes before `{then}`"),
+    }
 }
 
 /// Looks for aliases that are units of the pod, or aliases of another of its units.
@@ -222,7 +237,12 @@ fn orders_of(pod: &Pod, units: &BTreeMap<String, String>) -> Vec<Order> {
                 (own, other)
             };
             let place = Place::file(&pod.source);
-            orders.push(Order { first, then, place });
+            orders.push(Order {
+                first,
+                then,
+                place,
+                why: Why::Written,
+            });
         }
     }
     orders
@@ -251,6 +271,7 @@ mod tests {
             first: (*first).to_owned(),
             then: (*then).to_owned(),
             place: Place::file("x.pod"),
+            why: Why::Written,
         };
         let orders: Vec<Order> = orders.iter().map(order).collect();
         let mut problems = Vec::new();

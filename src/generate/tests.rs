@@ -3,8 +3,8 @@
 use super::images::Images;
 use super::{UnitSet, stub, units};
 use crate::model::{
-    Container, Directive, Escalation, ImageSource, MemberName, Network, Passthrough, Pod, PodName, Ready,
-    Request, SCHEMA_VERSION, Share, Signal,
+    Container, ContainerKind, Directive, Escalation, FailurePolicy, ImageSource, MemberName, Network,
+    Passthrough, Pod, PodName, Ready, Request, SCHEMA_VERSION, Share, Signal,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub(super) fn container(name: &str) -> Container {
         signal_map: Default::default(),
         ready: Ready::Started,
         probes: crate::model::Probes::default(),
+        kind: ContainerKind::Main,
+        essential: true,
         labels: Default::default(),
         units: Passthrough::default(),
     }
@@ -69,6 +71,7 @@ pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
         shm_size: 64 << 20,
         labels: Default::default(),
         start_timeout: None,
+        on_failure: FailurePolicy::Isolate,
         members: vec![container("a"), container("b")],
         units: Passthrough {
             unit: lines(unit),

@@ -5,7 +5,7 @@
 use super::images::Images;
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
-use crate::model::{Container, Directive, ImageSource, Network, Pod, Ready};
+use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Pod, Ready, Signal};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -179,16 +179,23 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
             .filter_map(|line| outward_of_member(pod, line)),
     );
 
-    unit.section("Service")
-        .token("Type", "notify")
-        .token("NotifyAccess", "all")
+    unit.section("Service");
+    match member.kind {
+        // Done when the container's own process has ended; active from then on, as long as the pod.
+        ContainerKind::Init => unit.token("Type", "oneshot").token("RemainAfterExit", "yes"),
+        ContainerKind::Main | ContainerKind::Sidecar => unit.token("Type", "notify"),
+    };
+    unit.token("NotifyAccess", "all")
         // The launcher has systemd hold the two FIFOs of the member's output.
         .token("FileDescriptorStoreMax", "2");
     unit.exec("ExecStart", &step("start"));
     if member.has_reload() {
         unit.exec("ExecReload", &step("reload"));
     }
-    stopping(&mut unit, pod, member, &step("stop"));
+    match member.kind {
+        ContainerKind::Init => stopping_init(&mut unit, member),
+        ContainerKind::Main | ContainerKind::Sidecar => stopping(&mut unit, pod, member, &step("stop")),
+    }
     if !member.units.service.iter().any(|line| line.key == "Restart") {
         unit.token("Restart", "on-failure");
     }
@@ -226,6 +233,20 @@ fn stopping(unit: &mut UnitWriter, pod: &Pod, member: &Container, step: &[&str])
         ),
         None => unit.token("SuccessExitStatus", "143"),
     };
+}
+
+/// How an init member is stopped while it runs: to systemd that is the middle of its start, which knows no `ExecStop=`.
+fn stopping_init(unit: &mut UnitWriter, member: &Container) {
+    let (signal, timeout) = match member.stop_timeout {
+        // For systemd 0 would be no limit at all.
+        Duration::ZERO => (Some(Signal::KILL), STEP),
+        timeout => (member.stop_signal, timeout),
+    };
+    unit.token("KillMode", "mixed");
+    if let Some(signal) = signal {
+        unit.token("KillSignal", &signal.to_string());
+    }
+    unit.time("TimeoutStopSec", TimeSpan::Finite(timeout));
 }
 
 /// `pods-X.slice`: limits for the whole pod. Not by a drop-in for all pods' slices: systemd looks for one from the root

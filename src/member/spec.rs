@@ -187,6 +187,8 @@ pub(super) mod tests {
             signal_map: Default::default(),
             ready: Ready::Started,
             probes: crate::model::Probes::default(),
+            kind: Default::default(),
+            essential: true,
             labels: Default::default(),
             units: Default::default(),
         }
@@ -205,6 +207,7 @@ pub(super) mod tests {
             shm_size: 64 << 20,
             labels: Default::default(),
             start_timeout: None,
+            on_failure: Default::default(),
             members: vec![container("a")],
             units: Default::default(),
         }

@@ -9,7 +9,8 @@ use super::{
     spec, user,
 };
 use crate::model::{
-    Container, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal, UnpackedImage,
+    Container, ContainerKind, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal,
+    UnpackedImage,
 };
 use crate::sys::cgroup;
 use crate::sys::file::{read_unlocked, replace};
@@ -91,7 +92,8 @@ pub fn start(
     timeline.begin(Phase::Network);
     wait_until_connected(member)?;
     timeline.begin(Phase::Start);
-    if member.container.ready == Ready::Started && !member.container.is_gated() {
+    let counts_once_it_runs = member.container.ready == Ready::Started && !member.container.is_gated();
+    if counts_once_it_runs && member.container.kind != ContainerKind::Init {
         // systemd reads this before it looks at processes that have ended. Nothing may come in between: should this
         // process be killed here, the unit would be active and its program never start.
         notify::send(&["READY=1"]).map_err(Error::Notify)?;

@@ -70,6 +70,12 @@ pub struct Container {
     /// `ReadyProbe=`, `LiveProbe=`, `StartupProbe=` and Quadlet's `Health…=`.
     #[serde(default, skip_serializing_if = "Probes::is_empty")]
     pub probes: Probes,
+    /// `Init=` and `Sidecar=`: when it runs.
+    #[serde(default, skip_serializing_if = "ContainerKind::is_main")]
+    pub kind: ContainerKind,
+    /// `Essential=`: whether the pod is ready only with it, and its failure one of the pod.
+    #[serde(default = "essential", skip_serializing_if = "is_essential")]
+    pub essential: bool,
     /// `Label=`.
     pub labels: BTreeMap<String, String>,
     /// `[Unit]`, `[Service]` and `[Install]` of the member.
@@ -129,6 +135,34 @@ pub struct Escalation {
     /// When it is sent, of the whole [`Container::stop_timeout`].
     #[serde(with = "duration")]
     pub after: Duration,
+}
+
+/// What a member that says nothing about it is.
+fn essential() -> bool {
+    true
+}
+
+fn is_essential(essential: &bool) -> bool {
+    *essential
+}
+
+/// When a member runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerKind {
+    /// As long as the pod.
+    #[default]
+    Main,
+    /// To its end, before others start; again with each new life of the pod (`Init=true`).
+    Init,
+    /// As long as the pod, started before all others and stopped after them (`Sidecar=true`).
+    Sidecar,
+}
+
+impl ContainerKind {
+    fn is_main(&self) -> bool {
+        *self == Self::Main
+    }
 }
 
 /// A file of `NAME=value` lines (systemd.exec(5), `EnvironmentFile=`).

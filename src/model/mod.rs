@@ -19,14 +19,16 @@ pub mod request;
 pub mod settings;
 pub mod signal;
 
-pub use container::{AutoUpdate, Bind, Container, EnvironmentFile, Escalation, ImageSource, Ready, Tmpfs};
+pub use container::{
+    AutoUpdate, Bind, Container, ContainerKind, EnvironmentFile, Escalation, ImageSource, Ready, Tmpfs,
+};
 pub use digest::{Digest, DigestError};
 pub use fate::Fate;
 pub use image::{ImageConfig, UnpackedImage};
 pub use name::{MemberName, PodName};
 pub use paths::Paths;
 pub use platform::Platform;
-pub use pod::{Directive, Network, Passthrough, Pod, SCHEMA_VERSION, Share};
+pub use pod::{Directive, FailurePolicy, Network, OLDEST_SCHEMA, Passthrough, Pod, SCHEMA_VERSION, Share};
 pub use port::{PortMapping, Protocol};
 pub use probe::{Check, OnFailure, Probe, ProbeKind, Probes};
 pub use reference::{Reference, ReferenceError, reference_key};

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Version of the compiled pod's schema. A reader refuses a version that it does not know, in words.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of the compiled pod's schema. A reader takes older versions, whose fields mean what they meant, and refuses
+/// newer ones, in words.
+pub const SCHEMA_VERSION: u32 = 2;
+/// The oldest version that is read: a pod that runs keeps what an earlier podunit wrote.
+pub const OLDEST_SCHEMA: u32 = 1;
 
 /// The compiled pod: everything a definition says, resolved and checked.
 ///
@@ -38,6 +41,9 @@ pub struct Pod {
     /// is no limit.
     #[serde(with = "duration::optional")]
     pub start_timeout: Option<Duration>,
+    /// What becomes of the pod when a member has failed for good (`OnFailure=`).
+    #[serde(default, skip_serializing_if = "FailurePolicy::is_isolate")]
+    pub on_failure: FailurePolicy,
     /// Members, sorted by name.
     pub members: Vec<Container>,
     /// `[Unit]`, `[Service]` and `[Install]` of the pod.
@@ -108,6 +114,25 @@ pub enum Network {
     Host,
     /// The default bridge (`Network=bridge`, or nothing).
     Bridge,
+}
+
+/// What becomes of a pod when one of its essential members has failed and is not started again by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailurePolicy {
+    /// The others go on; the pod is degraded.
+    #[default]
+    Isolate,
+    /// All of it is started anew, after pauses that grow.
+    RestartPod,
+    /// All of it is stopped, and has failed.
+    StopPod,
+}
+
+impl FailurePolicy {
+    fn is_isolate(&self) -> bool {
+        *self == Self::Isolate
+    }
 }
 
 /// One `Key=value` of a section that is passed on to systemd.

@@ -176,6 +176,7 @@ pub(super) mod tests {
             shm_size: 0,
             labels: BTreeMap::new(),
             start_timeout: None,
+            on_failure: Default::default(),
             members: Vec::new(),
             units: crate::model::Passthrough::default(),
         };
