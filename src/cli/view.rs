@@ -3,7 +3,7 @@
 
 use crate::compiled;
 use crate::definition;
-use crate::model::{Container, ImageSource, Paths, Pod, PodName};
+use crate::model::{Container, ContainerKind, ImageSource, Paths, Pod, PodName};
 use crate::sys::file::read_text;
 use crate::systemd::manager;
 use crate::systemd::pod;
@@ -164,8 +164,9 @@ fn view_unit(unit: String, read: &Read) -> UnitView {
 fn view_member(paths: &Paths, pod: &PodName, member: &Container, read: Read) -> MemberView {
     let unit = &read.unit;
     let detail = match unit.active {
-        _ if unit.restarting => format!("is started again after: {}", unit.failure()),
+        _ if unit.restarting => format!("{} after: {}", unit.waiting(), unit.failure()),
         Active::Failed => unit.failure(),
+        Active::Active if member.kind == ContainerKind::Init => format!("done, {}", unit.failure()),
         _ => read.status.clone(),
     };
     MemberView {

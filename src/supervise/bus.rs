@@ -187,7 +187,10 @@ impl Bus {
                 } else {
                     self.units[at].apply(&answer.body().deserialize::<Properties<'_>>()?);
                 }
-                return Ok(self.synced());
+                return Ok(match self.syncing {
+                    true => self.synced(),
+                    false => vec![self.event(at)],
+                });
             }
         }
         Ok(Vec::new())
@@ -309,11 +312,15 @@ impl Bus {
                 let body = signal.body();
                 let (_, changed, _): (&str, Properties<'_>, Vec<&str>) = body.deserialize()?;
                 self.units[at].apply(&changed);
-                Ok(if self.syncing {
-                    Vec::new()
-                } else {
-                    vec![self.event(at)]
-                })
+                if self.syncing {
+                    return Ok(Vec::new());
+                }
+                // How long it waits does not change, and nobody is told of it unasked.
+                if self.units[at].restarting && self.units[at].pause.is_none() {
+                    let call = manager::get_all(&self.names[at], SERVICE)?;
+                    self.ask(Question::Properties(at), call).await?;
+                }
+                Ok(vec![self.event(at)])
             }
             _ => Ok(Vec::new()),
         }

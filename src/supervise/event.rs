@@ -2,6 +2,7 @@
 
 use crate::systemd::manager::Listed;
 use crate::systemd::unit::Unit;
+use std::time::Duration;
 
 /// Which unit of the pod; members by their place in the pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,12 +32,25 @@ pub enum Event {
     Rechecked(Vec<Listed>),
     /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
     Ports(Vec<u16>),
-    /// The moment of [`Action::Settle`] is over.
-    Settled,
+    /// The moment of [`Action::Settle`] is over; how each member's launcher stands. Comes again while one is at work.
+    Settled(Vec<Launcher>),
+    /// The time of [`Action::Alarm`] is over.
+    Alarm,
     /// The time for the start is over.
     Deadline,
     /// SIGTERM or SIGINT.
     Stop,
+}
+
+/// How the launcher of a member stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Launcher {
+    /// It runs.
+    AtWork,
+    /// It has ended, and the member's program has begun.
+    Done,
+    /// It was killed before the member's program began.
+    Killed,
 }
 
 /// How the fetch of an image stands.
@@ -96,9 +110,12 @@ pub enum Action {
     Attach,
     /// Look at the published ports until all have a listener ([`Event::Ports`]).
     LookAtPorts,
-    /// Give members that count as ready as soon as they run a moment to fail in ([`Event::Settled`]): a process that
-    /// cannot do its work most often ends at once.
+    /// Give members that count as ready as soon as they run a moment to fail in, from when their launchers have ended
+    /// ([`Event::Settled`]): a process that cannot do its work most often ends at once. A moment that is not over
+    /// begins anew.
     Settle,
+    /// Say when so much time is over ([`Event::Alarm`]); `None` if that is no matter any more.
+    Alarm(Option<Duration>),
     /// The time for the start runs, or stands still: what a registry takes is not the pod's.
     Clock {
         /// Whether it runs.
@@ -112,12 +129,20 @@ pub enum Action {
     Stopping,
     /// `STATUS=`.
     Status(String),
+    /// A line in the journal.
+    Note(String),
     /// A line in the journal that something is wrong.
     Warn(String),
     /// Queue a stop of the unit.
     StopUnit(Role),
     /// Queue a start of the unit.
     StartUnit(Role),
+    /// The same, after [`Action::Forget`].
+    StartAnew(Role),
+    /// Queue a restart of the unit, and of those that require it.
+    RestartUnit(Role),
+    /// Have systemd forget that the unit has failed, and how often it was started of late.
+    Forget(Role),
     /// Write out what is left of the output and end with this exit status.
     Exit(u8),
 }
@@ -129,9 +154,9 @@ pub enum PodState {
     Starting,
     /// Ready, and nothing is wrong.
     Ready,
-    /// Ready before; now a member has failed or is not ready.
+    /// Ready before; now a member that it needs is not.
     Degraded,
-    /// Infra died and is coming back.
+    /// Infra died, or the pod is restarted as a whole; members are coming back.
     Recovering,
     /// Being stopped.
     Stopping,

@@ -2,7 +2,8 @@
 
 use super::probe::Rules;
 use crate::model::{
-    MemberName, Pod, PodName, Probes, Protocol, PullPolicy, Ready, Request, Signal, SignalMap,
+    ContainerKind, FailurePolicy, MemberName, Pod, PodName, Probes, Protocol, PullPolicy, Ready, Request,
+    Signal, SignalMap,
 };
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     pub(super) share_net: bool,
     /// How long the pod may take until it is ready.
     pub(super) start_timeout: Option<Duration>,
+    /// What becomes of the pod when a member has failed for good.
+    pub(super) on_failure: FailurePolicy,
     /// Members, sorted by name.
     pub(super) members: Vec<MemberPlan>,
     /// Images that units fetch, each once.
@@ -47,6 +50,10 @@ pub(super) struct MemberPlan {
     pub(super) rules: Option<Rules>,
     /// Whether one of them has to pass before it is ready.
     pub(super) is_gated: bool,
+    /// Whether the pod needs it.
+    pub(super) essential: bool,
+    /// Whether it runs to its end before others start.
+    pub(super) init: bool,
     /// `SignalMap=`.
     pub(super) signal_map: SignalMap,
     /// `ReloadSignal=`.
@@ -79,6 +86,8 @@ impl Plan {
         let members = pod.members.into_iter().map(|member| MemberPlan {
             unit: name.member_unit(&member.name),
             notify: member.ready == Ready::Notify,
+            essential: member.essential,
+            init: member.kind == ContainerKind::Init,
             image: member.request().and_then(&mut image),
             rules: Rules::of(&member.name, member.ready, &member.probes),
             is_gated: member.is_gated(),
@@ -93,6 +102,7 @@ impl Plan {
             ports,
             share_net: pod.share.net,
             start_timeout: pod.start_timeout,
+            on_failure: pod.on_failure,
             members,
             images,
         }

@@ -2,26 +2,28 @@
 
 mod answer;
 mod attach;
+mod jobs;
+mod launchers;
 mod limit;
 mod probes;
 
 use super::bus::Bus;
 use super::event::{Action, Event, Role};
-use super::plan::Plan;
+use super::plan::{MemberPlan, Plan};
 use super::ports;
 use super::probe::{Done, Watches};
 use super::report::{Log, Notifier};
 use super::service::{self, Pod1, Request};
 use super::signals::{Sent, Signals};
-use super::state::Machine;
+use super::state::{Machine, Part};
 use crate::model::Paths;
-use crate::sys::file::{is_locked, replace};
+use crate::sys::file::replace;
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
-use crate::systemd::manager;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use attach::Attached;
+use jobs::Wish;
 use limit::Limit;
 use nix::sys::signal::SigSet;
 use std::future::pending;
@@ -36,8 +38,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 const REQUESTS: usize = 16;
 /// From one look at the ports to the next, at first and at most. The kernel has no event for a new listener.
 const PORTS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
-/// The moment that members have to fail in, after their launchers have ended, before the pod is called ready.
-const SETTLE: Duration = Duration::from_millis(20);
+/// The moment that members have to fail in, after their launchers have ended, before the pod is called ready; and from
+/// one look at the launchers to the next at most.
+const SETTLE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// From one attempt to connect to the bus to the next, at first and at most.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// While stopping, systemd is asked to be patient with the supervisor: members have limits of their own.
@@ -66,7 +69,9 @@ pub(super) struct Supervisor {
     /// When the published ports are looked at again, and how long after the look before.
     ports: Option<(Instant, Duration)>,
     watches: Watches,
-    settle: Option<Instant>,
+    /// When the launchers are looked at, and how long after the look before.
+    settle: Option<(Instant, Duration)>,
+    alarm: Option<Instant>,
     reconnect: (Instant, Duration),
     deadline: Limit,
     /// When systemd wants to hear from the supervisor, and how often.
@@ -91,6 +96,7 @@ enum Wake {
     Probe,
     Probed(Done),
     Settled,
+    Alarm,
     Deadline,
     Watchdog,
     Extend,
@@ -108,21 +114,20 @@ impl Supervisor {
         };
         let marker = std::fs::read_to_string(paths.pod(&plan.name).ready()).ok();
         let marker = marker.and_then(|life| u128::from_str_radix(life.trim(), 16).ok());
-        let names = plan
-            .members
-            .iter()
-            .map(|member| member.name.to_string())
-            .collect();
+        let part = |member: &MemberPlan| Part {
+            name: member.name.to_string(),
+            essential: member.essential,
+            init: member.init,
+            settles: !member.notify && !member.is_gated && !member.init,
+        };
         let now = Instant::now();
         let mut timeline = Timeline::default();
         timeline.begin(Phase::Bus);
         Ok(Self {
             machine: Machine::new(
-                names,
+                plan.members.iter().map(part).collect(),
                 !plan.ports.is_empty(),
-                plan.members
-                    .iter()
-                    .any(|member| !member.notify && !member.is_gated),
+                plan.on_failure,
                 marker,
             )
             .with_images(
@@ -139,6 +144,7 @@ impl Supervisor {
             ports: None,
             watches: Watches::new(&plan),
             settle: None,
+            alarm: None,
             reconnect: (now, RECONNECT.0),
             deadline: Limit::new(plan.start_timeout, now),
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
@@ -171,10 +177,10 @@ impl Supervisor {
                 Wake::Ports => self.look_at_ports().await,
                 Wake::Probe => self.probe().await,
                 Wake::Probed(done) => self.probed(&done).await,
-                Wake::Settled if self.is_launching() => self.settle = Some(Instant::now() + SETTLE),
-                Wake::Settled => {
-                    self.settle = None;
-                    self.step(Event::Settled).await;
+                Wake::Settled => self.look_at_launchers().await,
+                Wake::Alarm => {
+                    self.alarm = None;
+                    self.step(Event::Alarm).await;
                 }
                 Wake::Deadline => {
                     self.deadline = Limit::None;
@@ -223,7 +229,8 @@ impl Supervisor {
             () = at(self.ports.map(|(next, _)| next)) => Wake::Ports,
             () = at(self.watches.wake()) => Wake::Probe,
             Some(done) = self.watches.next() => Wake::Probed(done),
-            () = at(self.settle) => Wake::Settled,
+            () = at(self.settle.map(|(next, _)| next)) => Wake::Settled,
+            () = at(self.alarm) => Wake::Alarm,
             () = at(self.deadline.end()) => Wake::Deadline,
             () = at(self.watchdog.map(|(next, _)| next)) => {
                 self.watchdog = self.watchdog.map(|(_, interval)| (now + interval, interval));
@@ -256,7 +263,7 @@ impl Supervisor {
             self.act(action).await;
         }
         if !self.machine.is_starting() {
-            (self.ports, self.settle, self.deadline) = (None, None, Limit::None);
+            (self.ports, self.deadline) = (None, Limit::None);
         }
     }
 
@@ -283,10 +290,10 @@ impl Supervisor {
                 self.ports = Some((Instant::now(), PORTS.0));
             }
             Action::Clock { runs } => self.deadline.run(runs, Instant::now()),
-            Action::Settle => self.settle = Some(Instant::now() + SETTLE),
+            Action::Settle => self.settle = Some((Instant::now() + SETTLE.0, SETTLE.0)),
+            Action::Alarm(delay) => self.alarm = delay.map(|delay| Instant::now() + delay),
             Action::Ready => {
                 self.notifier.add("READY=1".to_owned());
-                self.log.line(Priority::Info, "the pod is ready");
                 self.begin(Phase::Done);
                 if let Some(timeline) = self.timeline.take() {
                     timeline.write(&self.paths.pod(&self.plan.name).supervisor_timeline());
@@ -298,52 +305,21 @@ impl Supervisor {
                 self.extend_stop();
             }
             Action::Status(status) => self.notifier.add(format!("STATUS={status}")),
+            Action::Note(text) => self.log.line(Priority::Info, &text),
             Action::Warn(text) => self.log.line(Priority::Warning, &text),
-            Action::StopUnit(role) => self.queue_job(role, true),
-            Action::StartUnit(role) => self.queue_job(role, false),
+            Action::StopUnit(role) => self.ask(role, &[Wish::Stop]),
+            Action::StartUnit(role) => self.ask(role, &[Wish::Start]),
+            Action::StartAnew(role) => self.ask(role, &[Wish::Forget, Wish::Start]),
+            Action::RestartUnit(role) => self.ask(role, &[Wish::Restart]),
+            Action::Forget(role) => self.ask(role, &[Wish::Forget]),
             Action::Exit(status) => self.exit = Some(status),
         }
-    }
-
-    /// Whether a member that counts as ready has still to be let go by its launcher.
-    fn is_launching(&self) -> bool {
-        let pod = self.paths.pod(&self.plan.name);
-        let mut members = self.plan.members.iter();
-        members.any(|member| is_locked(&pod.member(&member.name).launching()))
     }
 
     fn begin(&mut self, phase: Phase) {
         if let Some(timeline) = &mut self.timeline {
             timeline.begin(phase);
         }
-    }
-
-    fn unit_name(&self, role: Role) -> String {
-        match role {
-            Role::Pod => self.plan.name.unit(),
-            Role::Infra => self.plan.name.infra_unit(),
-            Role::Member(at) => self.plan.members[at].unit.clone(),
-        }
-    }
-
-    /// Without a connection nothing is lost: the state machine asks again when it has read all units anew.
-    fn queue_job(&self, role: Role, stop: bool) {
-        let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else {
-            return;
-        };
-        let (unit, log) = (self.unit_name(role), self.log.clone());
-        tokio::spawn(async move {
-            let (verb, result) = match stop {
-                true => ("stop", manager::stop_unit(&bus, &unit).await),
-                false => ("start", manager::start_unit(&bus, &unit).await),
-            };
-            if let Err(error) = result {
-                log.line(
-                    Priority::Error,
-                    &format!("systemd did not take the {verb} of {unit}: {error}"),
-                );
-            }
-        });
     }
 
     fn remember(&self, life: u128) {

@@ -128,6 +128,8 @@ mod tests {
             probes: crate::model::Probes::default(),
             rules: None,
             is_gated: false,
+            essential: true,
+            init: false,
             name,
             unit: "pod-x-a.service".to_owned(),
             notify: false,

@@ -10,6 +10,8 @@ pub enum Standing {
     Up,
     /// Active, but not ready; the words say why.
     Unready(String),
+    /// An init member that has ended with success.
+    Done,
     /// On its way; the words say what it waits for.
     Pending(&'static str),
     /// Was up in this life of the pod and ended with success.

@@ -1,19 +1,20 @@
 //! The state machine of a pod: events in, actions out, no I/O. Whatever happens, the whole picture is judged anew, so
 //! that a supervisor that starts late, or again, takes the same path as one that saw everything.
 
+mod policy;
+mod start;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod up;
 
 use super::event::{Action, Event, Fetch, Health, PodState, Probed, Role};
 use super::standing::{self, Infra, Standing};
+use crate::model::FailurePolicy;
 use crate::systemd::manager::Listed;
 use crate::systemd::unit::{Active, Unit};
+use policy::Policy;
 pub(super) use stop::Stop;
-
-/// A member that was killed this long before infra left was killed by infra's end: the kernel kills everything in a
-/// process ID namespace whose PID 1 ends. In microseconds.
-const KILLED_WITH_INFRA: u64 = 1_000_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -30,14 +31,6 @@ enum Recheck {
     Same,
 }
 
-/// Whether members have had their moment to fail in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settle {
-    Unasked,
-    Asked,
-    Done,
-}
-
 /// The published ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ports {
@@ -46,9 +39,25 @@ pub(super) enum Ports {
     Open,
 }
 
+/// What a member is to the pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub name: String,
+    /// Whether the pod needs it.
+    pub essential: bool,
+    /// Whether it runs to its end before others start.
+    pub init: bool,
+    /// Whether it counts as ready as soon as it runs.
+    pub settles: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Member {
-    pub(super) name: String,
+    name: String,
+    pub(super) essential: bool,
+    pub(super) init: bool,
+    settles: bool,
     pub(super) unit: Unit,
     /// Whether it ran, or was about to, when infra was last seen up: what a recovery brings back.
     wanted: bool,
@@ -56,22 +65,85 @@ pub(super) struct Member {
     excused: u32,
     /// The image that it waits for, by its place in the pod.
     image: Option<usize>,
+    /// Its start was asked for, and systemd has not begun with it: when it last did, before.
+    asked: Option<u64>,
+    /// What is known of its launcher, and of which life of its unit.
+    launch: (u128, Launch),
     /// What its probes last said, perhaps of an earlier life.
     probed: Probed,
 }
 
+/// What is known of a member's launcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Launch {
+    Unseen,
+    /// It is looked at in a moment.
+    Asked,
+    /// It has let the member's program begin.
+    LetGo,
+    /// It was killed before, and the member is restarted.
+    Killed,
+}
+
 impl Member {
+    fn new(part: Part) -> Self {
+        Self {
+            name: part.name,
+            essential: part.essential,
+            init: part.init,
+            settles: part.settles,
+            unit: Unit::default(),
+            wanted: false,
+            excused: 0,
+            image: None,
+            asked: None,
+            launch: (0, Launch::Unseen),
+            probed: Probed::default(),
+        }
+    }
+
+    /// What it is called in messages.
+    pub(super) fn title(&self) -> String {
+        match self.init {
+            true => format!("init {}", self.name),
+            false => self.name.clone(),
+        }
+    }
+
     /// What its probes say of the life that it has, or had last.
     fn probed(&self) -> Option<&Probed> {
         Some(&self.probed).filter(|probed| probed.life == self.unit.invocation)
     }
 
-    fn standing(&self, infra: &Unit) -> Standing {
+    pub(super) fn standing(&self, infra: &Unit) -> Standing {
         let standing = standing::member(&self.unit, infra);
-        match self.probed() {
+        let standing = match self.probed() {
             Some(probed) => standing.with_probes(probed),
             None => standing,
+        };
+        match standing {
+            Standing::Up if self.init => Standing::Done,
+            Standing::Pending("is starting") if self.init => Standing::Pending("is running"),
+            standing => standing,
         }
+    }
+
+    /// Whether the pod has nothing to miss in it.
+    fn is_fine(&self, infra: &Unit) -> bool {
+        !self.essential
+            || matches!(
+                self.standing(infra),
+                Standing::Up | Standing::Done | Standing::Skipped
+            )
+    }
+
+    fn take(&mut self, unit: Unit) {
+        if unit.restarting && unit.result == "success" {
+            self.excused = unit.restarts + 1;
+        }
+        self.asked
+            .take_if(|before| unit.job || !unit.is_down() || unit.condition.at != *before);
+        self.unit = unit;
     }
 }
 
@@ -98,29 +170,26 @@ pub struct Machine {
     adopted: Option<bool>,
     /// The life of infra for which members were attached, 0 for none.
     attached: u128,
+    /// The life of infra in which every init member is done, 0 for none.
+    complete: u128,
+    /// The pod was up, and members are still to come back.
+    recovering: bool,
+    /// In infra's next life all members start, whatever they did before.
+    renew: bool,
+    policy: Policy,
     pub(super) ports: Ports,
-    settle: Settle,
     recheck: Recheck,
     status: String,
     told: PodState,
 }
 
 impl Machine {
-    /// A pod of which nothing is known yet. `members` are names, `ports` tells whether TCP ports are published,
-    /// `settle` whether a member counts as ready as soon as it runs, `marker` is what [`Action::Remember`] last left
-    /// on disk.
-    pub fn new(members: Vec<String>, ports: bool, settle: bool, marker: Option<u128>) -> Self {
-        let unseen = |name| Member {
-            name,
-            unit: Unit::default(),
-            wanted: false,
-            excused: 0,
-            image: None,
-            probed: Probed::default(),
-        };
+    /// A pod of which nothing is known yet. `ports` tells whether TCP ports are published, `marker` is what
+    /// [`Action::Remember`] last left on disk.
+    pub fn new(members: Vec<Part>, ports: bool, on_failure: FailurePolicy, marker: Option<u128>) -> Self {
         Self {
             infra: Unit::default(),
-            members: members.into_iter().map(unseen).collect(),
+            members: members.into_iter().map(Member::new).collect(),
             images: Vec::new(),
             held: false,
             phase: Phase::Starting,
@@ -128,8 +197,11 @@ impl Machine {
             marker,
             adopted: None,
             attached: 0,
+            complete: 0,
+            recovering: false,
+            renew: false,
+            policy: Policy::new(on_failure),
             ports: if ports { Ports::Unseen } else { Ports::Open },
-            settle: if settle { Settle::Unasked } else { Settle::Done },
             recheck: Recheck::None,
             status: String::new(),
             told: PodState::Starting,
@@ -195,12 +267,12 @@ impl Machine {
 
     /// The state for users.
     pub fn state(&self) -> PodState {
-        let failed = |at| matches!(self.standing(at), Standing::Failed { .. } | Standing::Unready(_));
         match &self.phase {
             Phase::Starting => PodState::Starting,
             Phase::Up if standing::infra(&self.infra) != Infra::Up => PodState::Recovering,
-            Phase::Up if (0..self.members.len()).any(failed) => PodState::Degraded,
-            Phase::Up => PodState::Ready,
+            Phase::Up if self.recovering || self.is_renewed() => PodState::Recovering,
+            Phase::Up if self.members.iter().all(|member| member.is_fine(&self.infra)) => PodState::Ready,
+            Phase::Up => PodState::Degraded,
             Phase::Stopping(Stop { failure: Some(_), .. }) => PodState::Failed,
             Phase::Stopping(_) => PodState::Stopping,
         }
@@ -225,13 +297,15 @@ impl Machine {
             Event::Rechecked(listed) => self.rechecked(&listed, &mut actions),
             Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
             Event::Ports(silent) => self.ports = Ports::Silent(silent),
-            Event::Settled => self.settle = Settle::Done,
-            Event::Deadline => self.deadline(&mut actions),
+            Event::Settled(launchers) => self.settled(&launchers, &mut actions),
+            Event::Alarm => self.alarm(&mut actions),
+            Event::Deadline => self.deadline(),
             Event::Stop if self.is_stopping() => {}
-            Event::Stop => self.stop(None),
+            Event::Stop => self.stop(None, None),
         }
         if self.synced {
             self.judge(&mut actions);
+            self.watch(&mut actions);
         }
         self.time(&mut actions);
         self.tell(&mut actions);
@@ -243,13 +317,7 @@ impl Machine {
         match role {
             Role::Pod => {}
             Role::Infra => self.infra = unit,
-            Role::Member(at) => {
-                let member = &mut self.members[at];
-                if unit.restarting && unit.result == "success" {
-                    member.excused = unit.restarts + 1;
-                }
-                member.unit = unit;
-            }
+            Role::Member(at) => self.members[at].take(unit),
         }
     }
 
@@ -273,31 +341,6 @@ impl Machine {
         (member.unit.job && image.fetch.under_way).then_some((image.reference.as_str(), &image.fetch))
     }
 
-    /// Lets the time for the start run, or stand still while an image is fetched that a member waits for, and while the
-    /// definition itself gives a member more time.
-    fn time(&mut self, actions: &mut Vec<Action>) {
-        let is_fetching = (0..self.members.len()).any(|at| self.awaited_image(at).is_some());
-        let is_patient = |member: &Member| {
-            let probed = member.probed().filter(|probed| probed.is_patient);
-            probed.is_some() && member.unit.active == Active::Activating && !member.unit.restarting
-        };
-        let held = self.is_starting() && (is_fetching || self.members.iter().any(is_patient));
-        if held != self.held {
-            self.held = held;
-            actions.push(Action::Clock { runs: !held });
-        }
-    }
-
-    fn deadline(&mut self, actions: &mut Vec<Action>) {
-        if self.is_starting() && self.adopted != Some(true) && !self.held {
-            let why = format!(
-                "not ready in time (TimeoutStartSec=): {}",
-                self.waits_for().join("; ")
-            );
-            self.give_up(why, actions);
-        }
-    }
-
     fn judge(&mut self, actions: &mut Vec<Action>) {
         if self.adopted.is_none() {
             self.adopted = Some(self.was_ready_before());
@@ -308,6 +351,11 @@ impl Machine {
             Phase::Up => self.up(actions),
             Phase::Stopping(_) => {}
         }
+        if !self.is_stopping() {
+            self.follow_init(actions);
+            self.end_recovery();
+            self.look_at_launchers(actions);
+        }
         self.stopping(actions);
     }
 
@@ -316,122 +364,6 @@ impl Machine {
     fn was_ready_before(&self) -> bool {
         self.marker
             .is_some_and(|life| life == self.infra.invocation || self.infra_restarted())
-    }
-
-    /// Whether infra failed since somebody started it, and systemd starts it again. (Of a unit that is down the
-    /// counter is that of its last life.)
-    fn infra_restarted(&self) -> bool {
-        self.infra.restarting || (self.infra.restarts > 0 && !self.infra.is_down())
-    }
-
-    fn track_wanted(&mut self) {
-        let infra = &self.infra;
-        let steady = standing::infra(infra) == Infra::Up && infra.invocation == self.attached;
-        for member in &mut self.members {
-            let unit = &member.unit;
-            let killed = unit.result == "signal" && unit.exit_status == 9;
-            if !unit.is_down() || unit.job {
-                member.wanted = true;
-            } else if steady {
-                member.wanted = false;
-            } else if killed && unit.inactive_enter.saturating_add(KILLED_WITH_INFRA) >= infra.active_exit {
-                member.wanted = true;
-            }
-        }
-    }
-
-    fn starting(&mut self, actions: &mut Vec<Action>) {
-        let adopted = self.adopted == Some(true);
-        match standing::infra(&self.infra) {
-            Infra::Gone { .. } => {
-                if self.is_rechecked(actions) {
-                    self.give_up(self.infra_failure(), actions);
-                }
-                return;
-            }
-            // Somebody waits for this start: a failure is told at once, not after many tries.
-            Infra::Coming if !adopted && self.infra_restarted() => {
-                return self.give_up(self.infra_failure(), actions);
-            }
-            Infra::Coming => return,
-            Infra::Up => {}
-        }
-        self.attach(actions);
-        if !adopted {
-            if let Some(why) = self
-                .members
-                .iter()
-                .find_map(|member| start_failure(member, &self.infra))
-            {
-                return self.give_up(why, actions);
-            }
-            if (0..self.members.len())
-                .any(|at| matches!(self.standing(at), Standing::Pending(_) | Standing::Unready(_)))
-            {
-                return;
-            }
-            if self.ports == Ports::Unseen {
-                self.ports = Ports::Silent(Vec::new());
-                actions.push(Action::LookAtPorts);
-            }
-            if self.settle == Settle::Unasked {
-                self.settle = Settle::Asked;
-                actions.push(Action::Settle);
-            }
-            let open = self.ports == Ports::Open && self.settle == Settle::Done;
-            if !open || !self.is_rechecked(actions) {
-                return;
-            }
-        }
-        self.phase = Phase::Up;
-        actions.extend([Action::Ready, Action::Remember(self.infra.invocation)]);
-    }
-
-    /// Whether all units have just been looked at and nothing had changed; asks for that look. What cannot be taken
-    /// back is done only then.
-    fn is_rechecked(&mut self, actions: &mut Vec<Action>) -> bool {
-        if self.recheck == Recheck::None {
-            self.recheck = Recheck::Asked;
-            actions.push(Action::Recheck);
-        }
-        self.recheck == Recheck::Same
-    }
-
-    fn up(&mut self, actions: &mut Vec<Action>) {
-        match standing::infra(&self.infra) {
-            Infra::Up => self.attach(actions),
-            Infra::Coming => {}
-            // systemd before 254 says that a unit has failed, and at once that it starts it again.
-            Infra::Gone { .. } if !self.is_rechecked(actions) => {}
-            Infra::Gone { failed: true } => {
-                self.give_up(self.infra_failure(), actions);
-                actions.push(Action::Stopping);
-            }
-            Infra::Gone { failed: false } => {
-                actions.push(Action::Warn("infra was stopped, so the pod stops".to_owned()));
-                self.stop(None);
-            }
-        }
-    }
-
-    /// Infra is up. If this is a life of it that was not seen before: attaches to the members, and after a crash
-    /// brings back those that it took down.
-    fn attach(&mut self, actions: &mut Vec<Action>) {
-        if self.attached == self.infra.invocation {
-            return;
-        }
-        self.attached = self.infra.invocation;
-        actions.push(Action::Attach);
-        if self.phase == Phase::Starting {
-            return;
-        }
-        actions.push(Action::Remember(self.infra.invocation));
-        for (at, member) in self.members.iter().enumerate() {
-            let unit = &member.unit;
-            if member.wanted && unit.is_down() && !unit.job && unit.result != "start-limit-hit" {
-                actions.push(Action::StartUnit(Role::Member(at)));
-            }
-        }
     }
 
     fn rechecked(&mut self, listed: &[Listed], actions: &mut Vec<Action>) {
@@ -470,30 +402,17 @@ impl Machine {
             actions.push(Action::Status(status));
         }
         let state = self.state();
-        if state != self.told && matches!(state, PodState::Degraded | PodState::Recovering) {
-            actions.push(Action::Warn(format!(
-                "the pod is {}: {}",
-                state.word(),
-                self.status
-            )));
+        let before = std::mem::replace(&mut self.told, state);
+        if state == before {
+            return;
         }
-        self.told = state;
-    }
-}
-
-/// Why a member keeps a new pod from becoming ready for good, if it does.
-fn start_failure(member: &Member, infra: &Unit) -> Option<String> {
-    let name = &member.name;
-    match member.standing(infra) {
-        Standing::Failed { why, .. } => Some(format!("{name} failed: {why}")),
-        Standing::Stopped(why) => {
-            let why = why.unwrap_or("its start was cancelled, or something that it requires failed");
-            Some(format!("{name} was not started: {why}"))
-        }
-        // systemd sends changes together: a failure and the restart after it may be seen as one.
-        _ if !member.unit.is_down() && member.unit.restarts > member.excused => Some(format!(
-            "{name} failed: it was restarted before the pod was ready, its journal says why"
-        )),
-        _ => None,
+        let (word, status) = (state.word(), &self.status);
+        actions.push(match state {
+            PodState::Ready if before == PodState::Starting => Action::Note("the pod is ready".to_owned()),
+            PodState::Ready => Action::Note(format!("the pod is ready again: {status}")),
+            PodState::Starting | PodState::Stopping => Action::Note(format!("the pod is {status}")),
+            PodState::Degraded | PodState::Recovering => Action::Warn(format!("the pod is {word}: {status}")),
+            PodState::Failed => Action::Warn(format!("the pod has failed: {status}")),
+        });
     }
 }

@@ -12,13 +12,16 @@ impl Machine {
         match &self.phase {
             Phase::Starting => self.counted(self.waits_for()),
             Phase::Up => match standing::infra(&self.infra) {
-                Infra::Up => self.counted(self.remarks()),
+                Infra::Up => self.counted(self.remarks().into_iter().chain(self.intention()).collect()),
                 _ if self.infra.restarting => format!("infra is started again: {}", self.infra.failure()),
                 _ => format!("infra is {}", self.infra.active.word()),
             },
             Phase::Stopping(Stop {
                 failure: Some(why), ..
             }) => why.clone(),
+            Phase::Stopping(Stop {
+                cause: Some(cause), ..
+            }) => format!("stopping: {cause}"),
             Phase::Stopping(_) => "stopping".to_owned(),
         }
     }
@@ -48,10 +51,7 @@ impl Machine {
     }
 
     fn counted(&self, mut remarks: Vec<String>) -> String {
-        let up = (0..self.members.len())
-            .filter(|&at| self.standing(at) == Standing::Up)
-            .count();
-        let counted = format!("{up}/{} ready", self.members.len());
+        let counted = format!("{}/{} ready", self.count(true), self.count(false));
         if remarks.is_empty() {
             return counted;
         }
@@ -65,15 +65,33 @@ impl Machine {
         format!("{counted}: {}{more}", remarks.join("; "))
     }
 
+    /// How many members the pod is to run with, all of them or those that are ready.
+    fn count(&self, ready: bool) -> usize {
+        let counts = |standing: &Standing| match ready {
+            true => *standing == Standing::Up,
+            false => *standing != Standing::Skipped,
+        };
+        let meant = self
+            .members
+            .iter()
+            .filter(|member| member.essential && !member.init);
+        meant
+            .map(|member| member.standing(&self.infra))
+            .filter(counts)
+            .count()
+    }
+
     fn remarks(&self) -> Vec<String> {
         (0..self.members.len()).filter_map(|at| self.remark(at)).collect()
     }
 
     /// What is to be said of a member, unless it is simply up.
     pub(super) fn remark(&self, at: usize) -> Option<String> {
-        let name = &self.members[at].name;
-        match self.standing(at) {
-            Standing::Up => None,
+        let member = &self.members[at];
+        let name = member.title();
+        let needless = if member.essential { "" } else { " (not essential)" };
+        let remark = match self.standing(at) {
+            Standing::Up | Standing::Done => None,
             Standing::Unready(why) => Some(format!("{name} is not ready: {why}")),
             Standing::Pending(what) => Some(match self.awaited_image(at) {
                 None => match self.not_yet(at) {
@@ -85,14 +103,15 @@ impl Machine {
                 }
                 Some((image, fetch)) => format!("{name} waits for its image {image}: {}", fetch.status),
             }),
-            Standing::Ended => Some(format!("{name} has ended")),
+            Standing::Ended => Some(format!("{name} {}", member.unit.ending())),
             Standing::Skipped => Some(format!("{name} was skipped, a condition of its unit is not met")),
             Standing::Stopped(None) => Some(format!("{name} is stopped")),
             Standing::Stopped(Some(why)) => Some(format!("{name} is stopped, {why}")),
             Standing::Failed { why, again: false } => Some(format!("{name} failed, {why}")),
             Standing::Failed { why, again: true } => {
-                Some(format!("{name} failed, {why}, and is started again"))
+                Some(format!("{name} failed, {why}, and {}", member.unit.waiting()))
             }
-        }
+        };
+        remark.map(|remark| remark + needless)
     }
 }

@@ -189,6 +189,18 @@ pub async fn restart_unit_alone(bus: &Connection, unit: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Queues a restart of a unit and of what requires it, unless a job of another kind is queued for it already; does not
+/// wait.
+///
+/// # Errors
+/// systemd refuses, or there is no systemd to ask.
+pub async fn restart_unit(bus: &Connection, unit: &str) -> Result<()> {
+    let body = (unit, "fail");
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "RestartUnit", &body)
+        .await
+        .map(drop)
+}
+
 /// Forgets that a unit has failed, and how often it was started of late.
 ///
 /// # Errors

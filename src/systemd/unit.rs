@@ -1,6 +1,7 @@
 //! What systemd says of one unit, reduced to what a pod is judged by. Pure: properties in, facts out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 use zbus::Variant;
 
 /// Properties as they come over the bus (`a{sv}`).
@@ -83,6 +84,8 @@ pub struct Unit {
     pub exit_status: i32,
     /// `NRestarts`: automatic restarts since the last start that somebody asked for.
     pub restarts: u32,
+    /// `RestartSec=` and what makes it grow; `None` until known.
+    pub pause: Option<Pause>,
     /// When it last became active, monotonic microseconds; 0 for never.
     pub active_enter: u64,
     /// When it last left active.
@@ -93,6 +96,34 @@ pub struct Unit {
     pub condition: Check,
     /// `AssertResult`.
     pub assertion: Check,
+}
+
+/// What a unit waits before it is started again (systemd.service(5)), in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pause {
+    /// `RestartSec=`.
+    pub first: u64,
+    /// `RestartMaxDelaySec=`, which is reached after [`Self::steps`]; `u64::MAX` for none.
+    pub most: u64,
+    /// `RestartSteps=`.
+    pub steps: u32,
+}
+
+impl Pause {
+    /// Before the restart that makes so many, as systemd computes it.
+    fn before(self, restarts: u32) -> Duration {
+        let Self { first, most, steps } = self;
+        let grows = restarts > 1 && steps > 0 && most != u64::MAX && first > 0 && first < most;
+        let pause = match restarts {
+            _ if !grows => first as f64,
+            restarts if restarts > steps => most as f64,
+            restarts => {
+                let part = f64::from(restarts - 1) / f64::from(steps);
+                first as f64 * (most as f64 / first as f64).powf(part)
+            }
+        };
+        Duration::from_micros(pause as u64)
+    }
 }
 
 impl Unit {
@@ -137,6 +168,12 @@ impl Unit {
         set(&mut self.exit_code, signed("ExecMainCode"));
         set(&mut self.exit_status, signed("ExecMainStatus"));
         set(&mut self.restarts, small("NRestarts"));
+        if let Some(first) = number("RestartUSec") {
+            // systemd 252 has the first of these only.
+            let most = number("RestartMaxDelayUSec").unwrap_or(u64::MAX);
+            let steps = small("RestartSteps").unwrap_or_default();
+            self.pause = Some(Pause { first, most, steps });
+        }
         set(&mut self.active_enter, number("ActiveEnterTimestampMonotonic"));
         set(&mut self.active_exit, number("ActiveExitTimestampMonotonic"));
         set(
@@ -152,6 +189,25 @@ impl Unit {
     /// Whether its processes have ended and systemd does not mean to start them again by itself.
     pub fn is_down(&self) -> bool {
         matches!(self.active, Active::Inactive | Active::Failed) && !self.restarting
+    }
+
+    /// That it waits for its automatic restart, in words that fit behind its name.
+    pub fn waiting(&self) -> String {
+        let pause = self.pause.unwrap_or_default().before(self.restarts).as_secs();
+        match pause {
+            0 => "is started again".to_owned(),
+            1..60 => format!("is started again in {pause}s"),
+            _ => format!("is started again in {}min {}s", pause / 60, pause % 60),
+        }
+    }
+
+    /// How it ended without a failure, in words that fit behind its name.
+    pub fn ending(&self) -> String {
+        match self.exit_code {
+            0 => "ended".to_owned(),
+            1 => format!("ended with exit status {}", self.exit_status),
+            _ => format!("was stopped by {}", self.signal()),
+        }
     }
 
     /// How its last life ended, in words that fit behind "failed: ".

@@ -16,6 +16,8 @@ mod images;
 mod isolation;
 mod machine;
 mod network;
+mod order;
+mod policy;
 mod probes;
 mod readiness;
 #[path = "../guard/record.rs"]

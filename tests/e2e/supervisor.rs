@@ -70,7 +70,7 @@ fn what_was_stopped_by_hand_stays_so_after_a_crash_of_infra() {
     };
     quiet(&machine, "");
     machine.ok("systemctl stop pod-quiet-b");
-    until_status(&machine, "1/2 ready: b has ended");
+    until_status(&machine, "1/2 ready: b was stopped by SIGTERM");
     let a = machine.pids(&["pod-quiet-a"]);
     machine.ok("systemctl kill -s KILL pod-quiet-infra");
     machine.until("systemctl show -P MainPID pod-quiet-a", |ran| {

@@ -10,6 +10,10 @@ use crate::systemd::unit::{Active, Unit};
 pub(in crate::supervise) struct Stop {
     /// Why the pod is given up; `None` if somebody asked for the stop.
     pub(in crate::supervise) failure: Option<String>,
+    /// What else made it stop.
+    pub(in crate::supervise) cause: Option<&'static str>,
+    /// Init members that ran when the stop began: to be stopped is no failure of theirs.
+    pub(super) inits: Vec<usize>,
     /// Whether it is known who stops infra, by a look at all units after the stop began.
     pub(super) settled: bool,
     /// Invocations of infra and members when the stop began, `None` for those that have ended since. Empty until
@@ -22,11 +26,15 @@ pub(in crate::supervise) struct Stop {
 }
 
 impl Machine {
-    pub(super) fn stop(&mut self, failure: Option<String>) {
+    pub(super) fn stop(&mut self, failure: Option<String>, cause: Option<&'static str>) {
+        let runs = |at: &usize| self.members[*at].init && self.members[*at].unit.active == Active::Activating;
+        let inits = (0..self.members.len()).filter(runs).collect();
         let waiting = if self.synced { self.lives() } else { Vec::new() };
         self.recheck = Recheck::None;
         self.phase = Phase::Stopping(Stop {
             failure,
+            cause,
+            inits,
             settled: false,
             asked: vec![false; 1 + self.members.len()],
             waiting,
@@ -45,9 +53,8 @@ impl Machine {
 
     /// The pod cannot be, or cannot go on: infra is stopped, which takes the members along, and when all is down
     /// the supervisor fails. Were infra left up, its `Upholds=` would start the pod again, for ever.
-    pub(super) fn give_up(&mut self, why: String, actions: &mut Vec<Action>) {
-        actions.push(Action::Warn(why.clone()));
-        self.stop(Some(why));
+    pub(super) fn give_up(&mut self, why: String) {
+        self.stop(Some(why), None);
     }
 
     pub(super) fn stopping(&mut self, actions: &mut Vec<Action>) {
@@ -68,6 +75,14 @@ impl Machine {
             }
             stop.asked[at] |= unit.job;
         }
+        stop.inits.retain(|&at| {
+            let unit = &self.members[at].unit;
+            let stopped = unit.active == Active::Failed && unit.result == "signal";
+            if stopped {
+                actions.push(Action::Forget(Role::Member(at)));
+            }
+            !stopped
+        });
         if !stop.settled {
             if stop.failure.is_some() {
                 self.stop_everything(actions);

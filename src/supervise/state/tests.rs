@@ -1,7 +1,9 @@
 //! The state machine by example and by property.
 
 use super::*;
+use crate::supervise::event::Launcher;
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn up(invocation: u128) -> Unit {
     Unit {
@@ -62,6 +64,52 @@ fn listed(unit: &Unit) -> Listed {
     }
 }
 
+fn main(name: &str) -> Part {
+    Part {
+        name: name.to_owned(),
+        essential: true,
+        init: false,
+        settles: true,
+    }
+}
+
+fn init(name: &str) -> Part {
+    Part {
+        init: true,
+        settles: false,
+        ..main(name)
+    }
+}
+
+fn needless(name: &str) -> Part {
+    Part {
+        essential: false,
+        ..main(name)
+    }
+}
+
+/// An init member that has done its work.
+fn done() -> Unit {
+    Unit {
+        main_pid: 0,
+        exit_code: 1,
+        ..up(2)
+    }
+}
+
+/// An init member at work.
+fn running() -> Unit {
+    Unit {
+        active: Active::Activating,
+        job: true,
+        ..up(2)
+    }
+}
+
+fn settled() -> Event {
+    Event::Settled(vec![Launcher::Done; 2])
+}
+
 /// A machine with its world: what systemd would say if asked.
 struct Pod {
     machine: Machine,
@@ -73,9 +121,24 @@ struct Pod {
 
 impl Pod {
     fn new(marker: Option<u128>, infra: Unit, members: [Unit; 2]) -> Self {
-        let names = vec!["a".to_owned(), "b".to_owned()];
+        Self::of(
+            [main("a"), main("b")],
+            FailurePolicy::Isolate,
+            marker,
+            infra,
+            members,
+        )
+    }
+
+    fn of(
+        parts: [Part; 2],
+        on_failure: FailurePolicy,
+        marker: Option<u128>,
+        infra: Unit,
+        members: [Unit; 2],
+    ) -> Self {
         let mut pod = Self {
-            machine: Machine::new(names, true, true, marker),
+            machine: Machine::new(parts.to_vec(), true, on_failure, marker),
             own: Active::Activating,
             starts: false,
             actions: Vec::new(),
@@ -138,8 +201,13 @@ impl Pod {
 
     /// A pod that is ready.
     fn ready() -> Self {
-        let mut pod = Self::new(None, up(1), [up(2), up(3)]);
-        pod.step(Event::Settled);
+        Self::ready_of([main("a"), main("b")], FailurePolicy::Isolate)
+    }
+
+    fn ready_of(parts: [Part; 2], on_failure: FailurePolicy) -> Self {
+        let units = parts.clone().map(|part| if part.init { done() } else { up(3) });
+        let mut pod = Self::of(parts, on_failure, None, up(1), units);
+        pod.step(settled());
         pod.step(Event::Ports(Vec::new()));
         assert_eq!(pod.machine.state(), PodState::Ready);
         pod.own = Active::Active;
@@ -158,7 +226,7 @@ fn a_start_waits_for_members_ports_and_a_moment() {
     assert!(actions.contains(&Action::LookAtPorts) && actions.contains(&Action::Settle));
     pod.step(Event::Ports(vec![80]));
     assert_eq!(pod.status(), "2/2 ready: port 80/tcp has no listener");
-    assert!(!pod.step(Event::Settled).contains(&Action::Ready));
+    assert!(!pod.step(settled()).contains(&Action::Ready));
     let actions = pod.step(Event::Ports(Vec::new()));
     assert!(
         actions.contains(&Action::Ready) && actions.contains(&Action::Remember(1)),
@@ -170,7 +238,7 @@ fn a_start_waits_for_members_ports_and_a_moment() {
 #[test]
 fn a_change_seen_in_the_last_look_holds_readiness_back() {
     let mut pod = Pod::new(None, up(1), [up(2), up(3)]);
-    pod.step(Event::Settled);
+    pod.step(settled());
     let mut machine = pod.machine.clone();
     assert!(machine.step(Event::Ports(Vec::new())).contains(&Action::Recheck));
     let mut list = pod.list();
@@ -178,10 +246,8 @@ fn a_change_seen_in_the_last_look_holds_readiness_back() {
     assert_eq!(machine.step(Event::Rechecked(list)), [Action::Sync]);
     machine.step(Event::Unit(Role::Member(1), Box::new(failed("exit-code", 1))));
     let actions = machine.step(Event::Synced);
-    assert!(
-        actions.contains(&Action::Warn("b failed: exit status 1".to_owned())),
-        "{actions:?}"
-    );
+    let text = "the pod has failed: b failed: exit status 1".to_owned();
+    assert!(actions.contains(&Action::Warn(text)), "{actions:?}");
 }
 
 #[test]
@@ -231,25 +297,289 @@ fn a_restart_that_was_not_seen_fails_the_start() {
     assert_eq!(pod.machine.state(), PodState::Starting);
 }
 
-#[test]
-fn a_member_that_ended_with_success_or_was_skipped_holds_nothing_up() {
-    let ended = Unit {
+fn ended() -> Unit {
+    Unit {
         active_enter: 150,
+        exit_code: 1,
         ..down(200)
-    };
+    }
+}
+
+#[test]
+fn a_member_that_was_skipped_holds_nothing_up() {
     let mut skipped = Unit {
         active_enter: 0,
         ..down(0)
     };
     skipped.condition.at = 120;
-    let mut pod = Pod::new(None, up(1), [ended, skipped]);
-    pod.step(Event::Settled);
+    let mut pod = Pod::new(None, up(1), [up(2), skipped]);
+    pod.step(settled());
     pod.step(Event::Ports(Vec::new()));
     assert_eq!(
-        pod.status(),
-        "0/2 ready: a has ended; b was skipped, a condition of its unit is not met"
+        (pod.status(), pod.machine.state()),
+        (
+            "1/1 ready: b was skipped, a condition of its unit is not met",
+            PodState::Ready
+        )
     );
+}
+
+#[test]
+fn a_member_that_ends_too_early_fails_the_start_and_degrades_a_pod_that_was_ready() {
+    let mut pod = Pod::new(None, up(1), [up(2), up(3)]);
+    pod.member(1, ended());
+    assert_eq!(pod.machine.state(), PodState::Failed);
+    for word in ["b ended with exit status 0", "Init=true", "Essential=no"] {
+        assert!(pod.status().contains(word), "{}", pod.status());
+    }
+    let mut pod = Pod::ready();
+    let actions = pod.member(1, ended());
+    let text = "the pod is degraded: 1/2 ready: b ended with exit status 0".to_owned();
+    assert!(actions.contains(&Action::Warn(text)), "{actions:?}");
+    let actions = pod.member(1, up(4));
+    let text = "the pod is ready again: 2/2 ready".to_owned();
+    assert!(actions.contains(&Action::Note(text)), "{actions:?}");
+}
+
+#[test]
+fn what_the_pod_does_not_need_neither_holds_it_up_nor_degrades_it() {
+    let mut pod = Pod::of(
+        [main("a"), needless("b")],
+        FailurePolicy::StopPod,
+        None,
+        up(1),
+        [up(2), waiting()],
+    );
+    pod.step(settled());
+    pod.step(Event::Ports(Vec::new()));
     assert_eq!(pod.machine.state(), PodState::Ready);
+    pod.member(1, failed("exit-code", 3));
+    assert_eq!(
+        (pod.status(), pod.machine.state()),
+        (
+            "1/1 ready: b failed, exit status 3 (not essential)",
+            PodState::Ready
+        )
+    );
+    assert!(
+        !pod.actions
+            .iter()
+            .any(|action| matches!(action, Action::Alarm(_)))
+    );
+    let pod = Pod::of(
+        [main("a"), needless("b")],
+        FailurePolicy::Isolate,
+        None,
+        up(1),
+        [up(2), ended()],
+    );
+    assert_eq!(pod.machine.state(), PodState::Starting);
+}
+
+#[test]
+fn an_init_member_is_done_when_it_has_ended_with_success() {
+    let mut pod = Pod::of(
+        [init("a"), main("b")],
+        FailurePolicy::Isolate,
+        None,
+        up(1),
+        [running(), waiting()],
+    );
+    assert_eq!(pod.status(), "0/1 ready: init a is running; b waits for its turn");
+    pod.member(0, done());
+    pod.member(1, up(3));
+    pod.step(settled());
+    pod.step(Event::Ports(Vec::new()));
+    assert_eq!(
+        (pod.status(), pod.machine.state()),
+        ("1/1 ready", PodState::Ready)
+    );
+}
+
+#[test]
+fn an_init_member_that_fails_is_named_and_not_those_that_wait_for_it() {
+    let mut pod = Pod::of(
+        [main("a"), init("b")],
+        FailurePolicy::Isolate,
+        None,
+        up(1),
+        [waiting(), running()],
+    );
+    // systemd may tell of the cancelled start first: before that is judged, all units are read again.
+    let actions = pod.machine.step(Event::Unit(Role::Member(0), Box::new(down(0))));
+    assert!(
+        actions.contains(&Action::Recheck) && !pod.machine.is_stopping(),
+        "{actions:?}"
+    );
+    pod.member(1, failed("exit-code", 7));
+    assert_eq!(pod.status(), "init b failed: exit status 7");
+    assert!(pod.actions.contains(&Action::StopUnit(Role::Infra)));
+}
+
+#[test]
+fn an_init_member_that_is_stopped_while_it_runs_has_not_failed() {
+    let mut pod = Pod::of(
+        [init("a"), main("b")],
+        FailurePolicy::Isolate,
+        None,
+        up(1),
+        [running(), waiting()],
+    );
+    pod.own = Active::Deactivating;
+    pod.step(Event::Stop);
+    let actions = pod.member(0, failed("signal", 15));
+    assert_eq!(actions, [Action::Forget(Role::Member(0))]);
+}
+
+#[test]
+fn members_that_needed_an_init_member_come_back_when_it_is_done() {
+    let mut pod = Pod::ready_of([init("a"), main("b")], FailurePolicy::Isolate);
+    pod.infra(restarting(9));
+    pod.member(0, waiting());
+    pod.member(1, waiting());
+    pod.infra(Unit {
+        active_enter: 300,
+        ..up(7)
+    });
+    // systemd gives up the start of what requires it.
+    pod.member(0, restarting(1));
+    pod.member(1, down(0));
+    assert_eq!(pod.machine.state(), PodState::Degraded);
+    pod.actions.clear();
+    pod.member(0, running());
+    assert!(!pod.actions.contains(&Action::StartUnit(Role::Member(1))));
+    pod.member(0, done());
+    assert!(
+        pod.actions.contains(&Action::StartUnit(Role::Member(1))),
+        "{:?}",
+        pod.actions
+    );
+    pod.member(1, up(8));
+    assert_eq!(pod.machine.state(), PodState::Ready);
+}
+
+#[test]
+fn a_member_whose_launcher_was_killed_is_restarted() {
+    for mut pod in [Pod::new(None, up(1), [up(2), up(3)]), Pod::ready()] {
+        let was_starting = pod.machine.is_starting();
+        pod.step(Event::Ports(Vec::new()));
+        let actions = pod.member(1, up(4));
+        assert!(actions.contains(&Action::Settle), "{actions:?}");
+        pod.step(Event::Settled(vec![Launcher::Done, Launcher::AtWork]));
+        let actions = pod.step(Event::Settled(vec![Launcher::Done, Launcher::Killed]));
+        assert!(
+            actions.contains(&Action::RestartUnit(Role::Member(1))),
+            "{actions:?}"
+        );
+        assert!(!actions.contains(&Action::Ready));
+        assert_eq!(
+            pod.step(Event::Settled(vec![Launcher::Done, Launcher::Killed])),
+            []
+        );
+        pod.member(
+            1,
+            Unit {
+                job: true,
+                active: Active::Deactivating,
+                ..up(4)
+            },
+        );
+        pod.member(1, up(5));
+        let actions = pod.step(settled());
+        assert_eq!(actions.contains(&Action::Ready), was_starting);
+        assert_eq!(pod.machine.state(), PodState::Ready);
+    }
+}
+
+#[test]
+fn a_pod_that_is_to_stop_with_its_member_does() {
+    let mut pod = Pod::ready_of([main("a"), main("b")], FailurePolicy::StopPod);
+    assert!(
+        !pod.member(1, restarting(1))
+            .iter()
+            .any(|action| matches!(action, Action::Alarm(_)))
+    );
+    let actions = pod.member(
+        1,
+        Unit {
+            inactive_enter: 200,
+            ..failed("exit-code", 1)
+        },
+    );
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Alarm(Some(_)))),
+        "{actions:?}"
+    );
+    // Killed by the end of infra, which is seen later: that is another matter.
+    let mut crashed = Pod {
+        machine: pod.machine.clone(),
+        own: pod.own,
+        starts: false,
+        actions: Vec::new(),
+    };
+    let actions = crashed.infra(restarting(9));
+    assert!(actions.contains(&Action::Alarm(None)), "{actions:?}");
+    assert_eq!(crashed.step(Event::Alarm), []);
+    pod.step(Event::Alarm);
+    assert_eq!(
+        (pod.status(), pod.machine.state()),
+        ("b failed: exit status 1 (OnFailure=stop-pod)", PodState::Failed)
+    );
+    assert!(pod.actions.contains(&Action::StopUnit(Role::Infra)));
+}
+
+#[test]
+fn a_pod_that_is_to_restart_with_its_member_does_after_a_pause_that_grows() {
+    let gone = |at| Unit {
+        inactive_enter: at,
+        ..failed("exit-code", 1)
+    };
+    let mut pod = Pod::ready_of([main("a"), main("b")], FailurePolicy::RestartPod);
+    for (life, pause) in [(1_u32, 1), (2, 2), (3, 4)] {
+        let at = u64::from(life) * 1000;
+        let actions = pod.member(1, gone(at + 100));
+        assert!(
+            actions.contains(&Action::Alarm(Some(Duration::from_secs(pause)))),
+            "{actions:?}"
+        );
+        assert_eq!(
+            pod.status(),
+            format!("1/2 ready: b failed, exit status 1; the pod is restarted in {pause}s")
+        );
+        assert_eq!(pod.machine.state(), PodState::Recovering);
+        let actions = pod.step(Event::Alarm);
+        assert!(actions.contains(&Action::RestartUnit(Role::Infra)), "{actions:?}");
+        let old = u128::from(life);
+        pod.infra(Unit {
+            active: Active::Deactivating,
+            job: true,
+            ..up(old)
+        });
+        pod.member(0, waiting());
+        let actions = pod.infra(Unit {
+            active_enter: at + 1000,
+            ..up(old + 1)
+        });
+        assert!(
+            actions.contains(&Action::StartAnew(Role::Member(1))),
+            "{actions:?}"
+        );
+        assert_eq!(pod.machine.state(), PodState::Recovering);
+        pod.member(0, up(20 + old));
+        pod.member(1, waiting());
+        assert_eq!(pod.machine.state(), PodState::Recovering);
+        pod.member(1, up(30 + old));
+        assert_eq!(pod.machine.state(), PodState::Ready);
+    }
+    // A long time without a failure: as if nothing had been.
+    pod.step(Event::Alarm);
+    let actions = pod.member(1, gone(9000));
+    assert!(
+        actions.contains(&Action::Alarm(Some(Duration::from_secs(1)))),
+        "{actions:?}"
+    );
 }
 
 #[test]
@@ -354,7 +684,7 @@ fn a_marker_of_a_pod_that_is_over_is_no_adoption() {
 fn after_a_crash_of_infra_what_ran_is_started_and_what_was_stopped_is_not() {
     let mut pod = Pod::ready();
     pod.member(1, down(150));
-    assert_eq!(pod.status(), "1/2 ready: b has ended");
+    assert_eq!(pod.status(), "1/2 ready: b ended");
     // The kernel kills the members of a dead process ID namespace; that may be seen before infra's end.
     pod.member(
         0,
@@ -500,7 +830,7 @@ fn a_restart_does_not_touch_the_new_infra() {
 
 #[test]
 fn a_stop_before_anything_is_known_waits_for_the_units() {
-    let mut machine = Machine::new(vec!["a".to_owned()], false, true, None);
+    let mut machine = Machine::new(vec![main("a")], false, FailurePolicy::Isolate, None);
     assert_eq!(machine.step(Event::Stop), []);
     machine.step(Event::Unit(Role::Infra, Box::new(up(1))));
     machine.step(Event::Unit(Role::Member(0), Box::new(up(2))));
@@ -545,6 +875,13 @@ fn any_unit() -> impl Strategy<Value = Unit> {
     )
 }
 
+fn any_part() -> impl Strategy<Value = Part> {
+    (any::<bool>(), prop::bool::weighted(0.3)).prop_map(|(essential, is_init)| Part {
+        essential,
+        ..if is_init { init("a") } else { main("a") }
+    })
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Unit(Role, Unit),
@@ -552,13 +889,20 @@ enum Step {
     Rechecked { own: Active, true_list: bool },
     Ports(bool),
     Image(bool),
-    Settled,
+    Settled([Launcher; 2]),
+    Alarm,
     Deadline,
     Stop,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     let role = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)]);
+    let launcher = prop::sample::select(vec![
+        Launcher::AtWork,
+        Launcher::Done,
+        Launcher::Done,
+        Launcher::Killed,
+    ]);
     let own = prop::sample::select(vec![Active::Activating, Active::Active, Active::Deactivating]);
     let up = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)])
         .prop_map(|r| Step::Unit(r, up(1)));
@@ -568,7 +912,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => prop::bool::weighted(0.9).prop_map(Step::Known),
         4 => (own, prop::bool::weighted(0.8)).prop_map(|(own, true_list)| Step::Rechecked { own, true_list }),
         3 => any::<bool>().prop_map(Step::Ports),
-        3 => Just(Step::Settled),
+        3 => prop::array::uniform2(launcher).prop_map(Step::Settled),
+        2 => Just(Step::Alarm),
         3 => any::<bool>().prop_map(Step::Image),
         1 => Just(Step::Deadline),
         1 => Just(Step::Stop),
@@ -591,7 +936,8 @@ fn event(step: Step, pod: &mut Pod) -> Event {
         Step::Image(true) => fetching(""),
         Step::Image(false) => Event::Image(0, Fetch::default()),
         Step::Ports(silent) => Event::Ports(if silent { vec![80] } else { Vec::new() }),
-        Step::Settled => Event::Settled,
+        Step::Settled(launchers) => Event::Settled(launchers.to_vec()),
+        Step::Alarm => Event::Alarm,
         Step::Deadline => Event::Deadline,
         Step::Stop => Event::Stop,
     }
@@ -599,16 +945,24 @@ fn event(step: Step, pod: &mut Pod) -> Event {
 
 proptest! {
     #[test]
-    fn whatever_happens(marker in prop::option::of(0_u128..4), steps in prop::collection::vec(any_step(), 0..60)) {
-        let names = vec!["a".to_owned(), "b".to_owned()];
-        let machine = Machine::new(names, true, true, marker)
+    fn whatever_happens(
+        parts in prop::array::uniform2(any_part()),
+        on_failure in prop::sample::select(vec![FailurePolicy::Isolate, FailurePolicy::RestartPod, FailurePolicy::StopPod]),
+        marker in prop::option::of(0_u128..4), steps in prop::collection::vec(any_step(), 0..60)) {
+        let machine = Machine::new(parts.to_vec(), true, on_failure, marker)
             .with_images(vec!["nginx".to_owned()], &[None, Some(0)]);
         let mut pod = Pod { machine, own: Active::Activating, starts: false, actions: Vec::new() };
         let (mut ready, mut over, mut held) = (false, false, false);
+        let (mut alarm, mut least) = (None, Duration::from_secs(1));
         for step in steps {
             let asked_to_stop = matches!(step, Step::Stop);
             let was_stopping = pod.machine.is_stopping();
             let too_late = held && matches!(step, Step::Deadline);
+            if matches!(step, Step::Alarm) && alarm.is_none() {
+                // Nobody asked for one.
+                continue;
+            }
+            let rung = matches!(step, Step::Alarm).then(|| alarm.take()).flatten();
             let event = event(step, &mut pod);
             let actions = pod.machine.step(event);
             prop_assert!(!over || actions.is_empty(), "{actions:?} after the end");
@@ -618,17 +972,33 @@ proptest! {
                         prop_assert!(!ready, "READY=1 twice");
                         ready = true;
                         prop_assert_eq!(standing::infra(pod.machine.infra()), Infra::Up);
-                        let good = |at| matches!(
-                            pod.machine.standing(at), Standing::Up | Standing::Ended | Standing::Skipped);
+                        let good = |at: usize| !parts[at].essential || matches!(
+                            pod.machine.standing(at), Standing::Up | Standing::Done | Standing::Skipped);
                         let adopted = pod.machine.adopted == Some(true);
                         prop_assert!(adopted || (good(0) && good(1) && pod.machine.ports == Ports::Open));
                     }
                     Action::StopUnit(_) => prop_assert!(pod.machine.is_stopping()),
+                    Action::Alarm(pause) => {
+                        prop_assert!(!pod.machine.is_stopping() || pause.is_none());
+                        alarm = *pause;
+                    }
+                    Action::RestartUnit(Role::Infra) => {
+                        // Never faster than its pauses, which only grow until they are forgotten.
+                        prop_assert!(on_failure == FailurePolicy::RestartPod && !was_stopping);
+                        prop_assert!(rung.is_some_and(|pause| pause >= least), "{rung:?} and not {least:?}");
+                        least = (least * 2).min(Duration::from_secs(300));
+                    }
+                    Action::RestartUnit(Role::Member(at)) => {
+                        prop_assert!(!was_stopping && pod.machine.member(*at).main_pid != 0);
+                    }
+                    Action::StartAnew(Role::Member(_)) => prop_assert!(on_failure == FailurePolicy::RestartPod),
                     Action::StartUnit(Role::Member(at)) => {
                         let unit = pod.machine.member(*at);
                         prop_assert!(ready && unit.is_down() && !unit.job);
                     }
-                    Action::StartUnit(_) => prop_assert!(false, "only members are started"),
+                    Action::StartUnit(_) | Action::StartAnew(_) | Action::RestartUnit(Role::Pod) => {
+                        prop_assert!(false, "only members are started");
+                    }
                     Action::Clock { runs } => {
                         prop_assert_eq!(*runs, held, "it runs and stands still in turn");
                         held = !runs;
@@ -641,12 +1011,15 @@ proptest! {
                     _ => {}
                 }
             }
+            if rung.is_some_and(|pause| pause == Duration::from_secs(600)) {
+                least = Duration::from_secs(1);
+            }
             prop_assert!(!too_late || actions.is_empty(), "{actions:?} while an image was fetched");
             let awaits = pod.machine.awaited_image(1).is_some();
             prop_assert_eq!(held, awaits && pod.machine.is_starting());
             if !was_stopping && pod.machine.is_stopping() && !asked_to_stop && pod.machine.adopted == Some(true) {
                 let gone = matches!(standing::infra(pod.machine.infra()), Infra::Gone { .. });
-                prop_assert!(gone, "an adopted pod ends only with infra");
+                prop_assert!(gone || rung.is_some() && on_failure == FailurePolicy::StopPod, "an adopted pod goes on");
             }
         }
         // Whatever happened: when everything is down after a stop, the supervisor ends, and only once.
