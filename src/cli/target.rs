@@ -3,6 +3,7 @@
 use crate::compiled::{self, CompiledError, pods};
 use crate::diagnostic::nearest::nearest;
 use crate::model::{MemberName, Paths, Pod, PodName};
+use crate::systemd::manager::error_name;
 use anyhow::{Context, anyhow, bail};
 use std::future::Future;
 
@@ -99,11 +100,7 @@ where
 
 /// Says what it means that a pod's supervisor gave no answer.
 pub fn explain(pod: &PodName, error: zbus::Error) -> anyhow::Error {
-    let name = match &error {
-        zbus::Error::MethodError(name, ..) => name.as_str().to_owned(),
-        zbus::Error::FDO(error) => zbus::DBusError::name(&**error).to_string(),
-        _ => String::new(),
-    };
+    let name = error_name(&error);
     let unit = pod.unit();
     match name.rsplit('.').next().unwrap_or_default() {
         "ServiceUnknown" | "NameHasNoOwner" => {

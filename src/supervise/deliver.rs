@@ -147,7 +147,7 @@ const NO_VALUES: &str =
     "this systemd cannot send a value with a signal, which systemd 254 and later can; send it without one";
 
 fn is(error: &zbus::Error, names: &[&str]) -> bool {
-    matches!(error, zbus::Error::MethodError(name, ..) if names.contains(&name.as_str()))
+    names.contains(&manager::error_name(error).as_str())
 }
 
 #[cfg(test)]
@@ -168,6 +168,13 @@ mod tests {
         if let Some(unit) = cgroup.rsplit('/').next().filter(|unit| !unit.is_empty()) {
             assert!(status(own, unit).unwrap().contains("SigCgt:"));
         }
+    }
+
+    #[test]
+    fn an_old_systemd_is_told_from_one_that_refuses() {
+        let unknown = zbus::fdo::Error::UnknownMethod("QueueSignalUnit".to_owned());
+        assert!(is(&unknown.into(), &UNKNOWN));
+        assert!(!is(&zbus::Error::Failure(UNKNOWN[0].to_owned()), &UNKNOWN));
     }
 
     #[test]

@@ -211,6 +211,16 @@ pub async fn reset_failed(bus: &Connection, unit: &str) -> Result<()> {
         .map(drop)
 }
 
+/// The name of an error that was answered, such as `org.freedesktop.systemd1.NoSuchUnit`; empty for one that nobody
+/// answered. zbus keeps those of the bus' own specification apart.
+pub fn error_name(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(name, ..) => name.as_str().to_owned(),
+        zbus::Error::FDO(error) => zbus::DBusError::name(&**error).to_string(),
+        _ => String::new(),
+    }
+}
+
 /// Sends a signal to the processes of a unit: `main` or `all`. systemd knows its processes by pidfd, so a process ID
 /// that is used again meanwhile is no danger.
 ///
