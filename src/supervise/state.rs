@@ -115,6 +115,16 @@ impl Member {
         Some(&self.probed).filter(|probed| probed.life == self.unit.invocation)
     }
 
+    /// Whether it is being started, as far as its own process is concerned.
+    fn is_coming(&self) -> bool {
+        self.unit.active == Active::Activating && !self.unit.restarting
+    }
+
+    /// Whether its probes give it time for the start that is not the pod's.
+    pub(super) fn is_patient(&self) -> bool {
+        self.is_coming() && self.probed().is_some_and(|probed| probed.is_patient)
+    }
+
     pub(super) fn standing(&self, infra: &Unit) -> Standing {
         let standing = standing::member(&self.unit, infra);
         let standing = match self.probed() {
@@ -246,8 +256,7 @@ impl Machine {
     /// Why a member that is being started is not ready yet, by its probes.
     pub(super) fn not_yet(&self, member: usize) -> Option<&str> {
         let member = &self.members[member];
-        let starts = member.unit.active == Active::Activating && !member.unit.restarting;
-        member.probed().filter(|_| starts)?.unready.as_deref()
+        member.probed().filter(|_| member.is_coming())?.unready.as_deref()
     }
 
     /// The last `STATUS=`.

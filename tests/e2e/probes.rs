@@ -26,7 +26,7 @@ fn units_are_ordered_by_readiness_which_falls_and_returns() {
         "trial.pod",
         "[Pod]\nShare=net\n\
          [Container db]\nImage=busybox\nVolume=/srv/gate:/gate\nExec=sleep infinity\nNotify=healthy\n\
-         HealthCmd=test -e /gate/open || { echo; echo 'shut \u{1b}[31m'; exit 7; }\nHealthInterval=1s\nHealthRetries=1\n\
+         HealthCmd=test -e /gate/open || { printf 'one\\nshut \\033[31m\\n\\n'; exit 7; }\nHealthInterval=1s\nHealthRetries=1\n\
          [Container web]\nImage=busybox\nVolume=/srv/www:/www\nExec=httpd -f -p 80 -h /www\n\
          ReadyProbe=http://:80/page\nReadyInterval=1s\nReadyRetries=1\n[Unit web]\nAfter=db\n\
          [Container port]\nImage=busybox\nVolume=/srv/gate:/gate\n\
@@ -97,7 +97,7 @@ fn units_are_ordered_by_readiness_which_falls_and_returns() {
         .collect();
     assert_eq!(counts, ["1", "2", "1", "2"], "{lines}");
     assert_eq!(
-        machine.ok("journalctl --no-pager -q -o cat -u 'pod-trial-*@*'"),
+        machine.ok("journalctl --no-pager -q -o cat -u 'pod-trial-*@*' || true"),
         ""
     );
     machine.ok("systemctl stop pod-trial");
@@ -223,9 +223,9 @@ fn a_check_that_hangs_floods_and_forks_leaves_nothing() {
         "systemctl show -P ActiveState pod-trial-forks@live.service",
         |ran| ran.stdout.trim() == "activating",
     );
-    let sleepers = machine.ok("pgrep -cf 'sleep 4242' || true");
+    let sleepers = machine.ok("pgrep -cf '^sleep 4242' || true");
     assert!(
-        sleepers.parse::<u32>().is_ok_and(|count| count <= 6),
+        sleepers.parse::<u32>().is_ok_and(|count| count <= 5),
         "{sleepers}"
     );
     assert_eq!(
@@ -235,7 +235,7 @@ fn a_check_that_hangs_floods_and_forks_leaves_nothing() {
         machine.journal()
     );
     machine.ok("systemctl stop pod-trial");
-    assert_eq!(machine.ok("pgrep -f 'sleep 4[23]4[23]' || true"), "");
+    assert_eq!(machine.ok("pgrep -f '^sleep 4[23]4[23]' || true"), "");
     assert_eq!(machine.ok("systemctl is-system-running"), "running");
     machine.nothing_is_left();
 }

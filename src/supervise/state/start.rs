@@ -100,11 +100,7 @@ impl Machine {
     /// definition itself gives a member more time.
     pub(super) fn time(&mut self, actions: &mut Vec<Action>) {
         let is_fetching = (0..self.members.len()).any(|at| self.awaited_image(at).is_some());
-        let is_patient = |member: &Member| {
-            let probed = member.probed().filter(|probed| probed.is_patient);
-            probed.is_some() && member.unit.active == Active::Activating && !member.unit.restarting
-        };
-        let held = self.is_starting() && (is_fetching || self.members.iter().any(is_patient));
+        let held = self.is_starting() && (is_fetching || self.members.iter().any(Member::is_patient));
         if held != self.held {
             self.held = held;
             actions.push(Action::Clock { runs: !held });

@@ -658,6 +658,109 @@ fn a_fetch_that_nobody_waits_for_changes_nothing() {
     assert!(pod.machine.is_stopping());
 }
 
+/// What probes say of the member `b` in its life 3.
+fn probed(unready: Option<&str>) -> Probed {
+    Probed {
+        life: 3,
+        unready: unready.map(str::to_owned),
+        ..Probed::default()
+    }
+}
+
+fn starting(invocation: u128) -> Unit {
+    Unit {
+        active: Active::Activating,
+        ..up(invocation)
+    }
+}
+
+#[test]
+fn a_start_waits_for_probes_and_readiness_falls_and_returns() {
+    let mut pod = Pod::new(None, up(1), [up(2), starting(3)]);
+    let step = |pod: &mut Pod, probed| pod.step(Event::Probed(1, Box::new(probed)));
+    step(&mut pod, probed(Some("no")));
+    assert_eq!(pod.status(), "1/2 ready: b is starting: no");
+    pod.member(1, up(3));
+    let actions = step(&mut pod, probed(Some("unhealthy")));
+    assert!(!actions.contains(&Action::LookAtPorts), "{actions:?}");
+    assert_eq!(pod.status(), "1/2 ready: b is not ready: unhealthy");
+    step(&mut pod, probed(None));
+    pod.step(settled());
+    assert!(pod.step(Event::Ports(Vec::new())).contains(&Action::Ready));
+    let actions = step(&mut pod, probed(Some("no")));
+    assert_eq!(pod.machine.state(), PodState::Degraded);
+    assert_eq!(actions.len(), 2, "a status and a warning: {actions:?}");
+    step(&mut pod, probed(None));
+    assert_eq!(
+        (pod.status(), pod.machine.state()),
+        ("2/2 ready", PodState::Ready)
+    );
+    // Started again, it has to pass anew; what was said of its last life says nothing.
+    pod.member(1, starting(4));
+    step(&mut pod, probed(Some("old")));
+    assert_eq!(pod.status(), "1/2 ready: b is starting");
+    step(
+        &mut pod,
+        Probed {
+            life: 4,
+            ..probed(Some("no"))
+        },
+    );
+    assert_eq!(pod.machine.state(), PodState::Degraded);
+}
+
+#[test]
+fn time_that_a_probe_gives_is_not_the_pods() {
+    let mut pod = Pod::new(None, up(1), [up(2), starting(3)]);
+    let patient = Probed {
+        is_patient: true,
+        ..probed(Some("no"))
+    };
+    let actions = pod.step(Event::Probed(1, Box::new(patient)));
+    assert!(actions.contains(&Action::Clock { runs: false }), "{actions:?}");
+    assert_eq!(pod.step(Event::Deadline), []);
+    let actions = pod.step(Event::Probed(1, Box::new(probed(Some("no")))));
+    assert!(actions.contains(&Action::Clock { runs: true }), "{actions:?}");
+    pod.step(Event::Deadline);
+    assert_eq!(
+        pod.status(),
+        "not ready in time (TimeoutStartSec=): b is starting: no"
+    );
+}
+
+#[test]
+fn a_member_that_its_probes_have_ended_has_failed_for_their_reason() {
+    let ended = Probed {
+        ended: Some("it was unhealthy".to_owned()),
+        ..probed(Some("unhealthy"))
+    };
+    for unit in [failed("signal", 9), down(0)] {
+        let mut pod = Pod::ready();
+        pod.step(Event::Probed(1, Box::new(ended.clone())));
+        pod.member(
+            1,
+            Unit {
+                invocation: 3,
+                ..unit
+            },
+        );
+        assert_eq!(
+            (pod.status(), pod.machine.state()),
+            ("1/2 ready: b failed, it was unhealthy", PodState::Degraded)
+        );
+    }
+    let mut pod = Pod::new(None, up(1), [up(2), starting(3)]);
+    pod.step(Event::Probed(1, Box::new(probed(Some("no")))));
+    pod.member(
+        1,
+        Unit {
+            invocation: 3,
+            ..failed("timeout", 15)
+        },
+    );
+    assert_eq!(pod.status(), "b failed: a time limit of its unit ran out; no");
+}
+
 #[test]
 fn a_successor_adopts_and_touches_nothing() {
     let mut pod = Pod::new(Some(1), up(1), [up(2), failed("exit-code", 1)]);
@@ -886,9 +989,17 @@ fn any_part() -> impl Strategy<Value = Part> {
 enum Step {
     Unit(Role, Unit),
     Known(bool),
-    Rechecked { own: Active, true_list: bool },
+    Rechecked {
+        own: Active,
+        true_list: bool,
+    },
     Ports(bool),
     Image(bool),
+    Probed {
+        unready: bool,
+        ended: bool,
+        is_patient: bool,
+    },
     Settled([Launcher; 2]),
     Alarm,
     Deadline,
@@ -915,6 +1026,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => prop::array::uniform2(launcher).prop_map(Step::Settled),
         2 => Just(Step::Alarm),
         3 => any::<bool>().prop_map(Step::Image),
+        3 => any::<(bool, bool, bool)>().prop_map(|(unready, ended, is_patient)| Step::Probed { unready, ended, is_patient }),
         1 => Just(Step::Deadline),
         1 => Just(Step::Stop),
     ]
@@ -932,6 +1044,24 @@ fn event(step: Step, pod: &mut Pod) -> Event {
                 list[2].active = Active::Failed;
             }
             Event::Rechecked(list)
+        }
+        Step::Probed {
+            unready,
+            ended,
+            is_patient,
+        } => {
+            let life = pod.machine.member(1).invocation;
+            let ended = ended.then(|| "it was unhealthy".to_owned());
+            let unready = probed(unready.then_some("no"));
+            Event::Probed(
+                1,
+                Box::new(Probed {
+                    life,
+                    ended,
+                    is_patient,
+                    ..unready
+                }),
+            )
         }
         Step::Image(true) => fetching(""),
         Step::Image(false) => Event::Image(0, Fetch::default()),
@@ -1014,9 +1144,10 @@ proptest! {
             if rung.is_some_and(|pause| pause == Duration::from_secs(600)) {
                 least = Duration::from_secs(1);
             }
-            prop_assert!(!too_late || actions.is_empty(), "{actions:?} while an image was fetched");
+            prop_assert!(!too_late || actions.is_empty(), "{actions:?} while time stood still");
             let awaits = pod.machine.awaited_image(1).is_some();
-            prop_assert_eq!(held, awaits && pod.machine.is_starting());
+            let waits = awaits || pod.machine.members[1].is_patient();
+            prop_assert_eq!(held, waits && pod.machine.is_starting());
             if !was_stopping && pod.machine.is_stopping() && !asked_to_stop && pod.machine.adopted == Some(true) {
                 let gone = matches!(standing::infra(pod.machine.infra()), Infra::Gone { .. });
                 prop_assert!(gone || rung.is_some() && on_failure == FailurePolicy::StopPod, "an adopted pod goes on");
