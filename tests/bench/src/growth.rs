@@ -1,8 +1,8 @@
-//! What podunit costs against size: members of a pod, loaded pods, running pods, lines of a definition.
+//! What podunit costs against size: members of a pod, loaded pods, running pods, lines and keys of a definition.
 
-use crate::host::{self, Quiet};
-use crate::record::{Record, Side};
-use crate::sides::{self, Pod};
+use crate::host::{self, BUS, Quiet, SYSTEMD, Spent};
+use crate::record::{Load, Record, Side};
+use crate::sides::{self, Member, Pod};
 use crate::{loaded, many_pods, members};
 use anyhow::{Context, Result};
 
@@ -16,10 +16,19 @@ const LINES: [usize; 5] = [1, 10, 100, 1000, 9900];
 pub fn measure(record: &mut Record, times: u32) -> Result<()> {
     sides::define(Side::Podman, &[])?;
     type Measure = fn(&mut Record, u32) -> Result<()>;
-    let series: [(&str, Measure); 4] = [
+    let series: [(&str, Measure); 5] = [
         ("members of a pod", members_of_a_pod),
         ("loaded pods", loaded_pods),
-        ("lines of a definition", lines_of_a_definition),
+        ("lines of a definition", |record, times| {
+            definition(record, times, "lines of comment", |member, lines| {
+                member.comments = lines
+            })
+        }),
+        ("keys of a definition", |record, times| {
+            definition(record, times, "keys Environment=", |member, keys| {
+                member.environment = keys
+            })
+        }),
         ("running pods", |record, _| {
             RUNNING.iter().try_for_each(|size| running_pods(record, *size))
         }),
@@ -78,10 +87,11 @@ fn loaded_pods(record: &mut Record, times: u32) -> Result<()> {
     Ok(())
 }
 
-fn lines_of_a_definition(record: &mut Record, times: u32) -> Result<()> {
-    for lines in LINES {
+/// A pod of one member, whose definition has ever more of `what`, as `grow` makes them.
+fn definition(record: &mut Record, times: u32, what: &str, grow: fn(&mut Member, usize)) -> Result<()> {
+    for size in LINES {
         let mut pod = Pod::sleeping("lines", 1);
-        pod.members[0].environment = lines;
+        grow(&mut pod.members[0], size);
         let pods = [pod];
         sides::define(Side::Podunit, &pods)?;
         sides::reload()?;
@@ -89,20 +99,9 @@ fn lines_of_a_definition(record: &mut Record, times: u32) -> Result<()> {
             let quiet = Quiet::wait()?;
             let cost = loaded::generate(Side::Podunit)?;
             let load = quiet.load()?;
-            let (taken, load_of_start) = members::start(Side::Podunit, &pods[0])?;
-            let lines_named = "by lines Environment= of a member";
-            record.grow(
-                &format!("generator, ms, {lines_named}"),
-                lines,
-                ms(cost.wall_us),
-                load,
-            );
-            record.grow(
-                &format!("start of a pod, ms, {lines_named}"),
-                lines,
-                ms(taken),
-                load_of_start,
-            );
+            record.grow(&format!("generator, ms, by {what}"), size, ms(cost.wall_us), load);
+            let (taken, load) = members::start(Side::Podunit, &pods[0])?;
+            record.grow(&format!("start of a pod, ms, by {what}"), size, ms(taken), load);
         }
     }
     Ok(())
@@ -114,37 +113,33 @@ fn running_pods(record: &mut Record, size: usize) -> Result<()> {
         .collect();
     sides::define(Side::Podunit, &pods)?;
     sides::reload()?;
-    let all = many_pods::start_and_stop(Side::Podunit, &pods);
+    // with what systemd, its bus and its journal do for them, until all is at rest
+    let spent = Spent::read()?;
+    let all = many_pods::start_and_stop(Side::Podunit, &pods, || {
+        let (_, machine) = spent.since()?;
+        Ok([machine, spent.since_by(SYSTEMD)?, spent.since_by(BUS)?])
+    });
     if all.is_err() {
         sides::clean_up(Side::Podunit, &pods);
     }
-    let all = all.with_context(|| loaded::so_many(size))?;
-    record.grow(
-        "start by one command, ms, by running pods of one member",
-        size,
-        ms(all.started),
-        all.load,
-    );
-    record.grow(
-        "stop by one command, ms, by running pods of one member",
-        size,
-        ms(all.stopped),
-        all.load_of_stop,
-    );
+    let (all, [machine, systemd, bus]) = all.with_context(|| loaded::so_many(size))?;
+    let mut grow = |what: &str, value: f64, load: Load| {
+        record.grow(
+            &format!("{what}, by running pods of one member"),
+            size,
+            value,
+            load,
+        );
+    };
+    grow("start by one command, ms", ms(all.started), all.load);
+    grow("CPU of that start, ms", ms(machine), all.load);
+    grow("CPU of that start, of systemd, ms", ms(systemd), all.load);
+    grow("CPU of that start, of dbus-daemon, ms", ms(bus), all.load);
+    grow("stop by one command, ms", ms(all.stopped), all.load_of_stop);
     let memory = all.beside.memory_kib as f64;
-    record.grow(
-        "PSS beside the workload, KiB, by running pods of one member",
-        size,
-        memory,
-        all.load,
-    );
+    grow("PSS beside the workload, KiB", memory, all.load);
     let processes = all.beside.processes as f64;
-    record.grow(
-        "processes beside the workload, by running pods of one member",
-        size,
-        processes,
-        all.load,
-    );
+    grow("processes beside the workload", processes, all.load);
     Ok(())
 }
 

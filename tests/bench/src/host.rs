@@ -141,9 +141,13 @@ pub struct Spent {
     old: Vec<(String, u64)>,
 }
 
+/// systemd's own group of processes, and that of the bus.
+pub const SYSTEMD: &str = "init.scope";
+pub const BUS: &str = "system.slice/dbus.service";
+
 impl Spent {
     pub fn read() -> Result<Spent> {
-        let mut groups = vec!["init.scope".to_owned()];
+        let mut groups = vec![SYSTEMD.to_owned()];
         for entry in fs::read_dir(Path::new(CGROUPS).join("system.slice"))? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
@@ -158,6 +162,13 @@ impl Spent {
             own: usage("user.slice")?,
             old: old.map(|(spent, group)| (group, spent)).collect(),
         })
+    }
+
+    /// Since then, by one of those that were there before.
+    pub fn since_by(&self, group: &str) -> Result<u64> {
+        let before = self.old.iter().find(|(name, _)| name == group);
+        let (_, before) = before.with_context(|| format!("there is no {group}"))?;
+        Ok(usage(group)?.saturating_sub(*before))
     }
 
     /// Since then: by the units that were not there before, and by these with systemd, its bus and its journal.

@@ -81,8 +81,12 @@ impl Beside {
     }
 }
 
-/// Starts all, looks at what stays, stops all.
-pub fn start_and_stop(side: Side, pods: &[Pod]) -> Result<Together> {
+/// Starts all, looks at what stays, and with `look` at anything else once all is at rest, stops all.
+pub fn start_and_stop<T>(
+    side: Side,
+    pods: &[Pod],
+    look: impl FnOnce() -> Result<T>,
+) -> Result<(Together, T)> {
     let named: Vec<String> = pods.iter().flat_map(|pod| pod.named(side)).collect();
     let units: Vec<String> = pods.iter().flat_map(|pod| pod.units(side)).collect();
     systemctl("reset-failed", &[])?;
@@ -102,17 +106,19 @@ pub fn start_and_stop(side: Side, pods: &[Pod]) -> Result<Together> {
     // What is meant is memory at rest: who gives some back does so a moment after its work.
     std::thread::sleep(REST);
     let quiet = Quiet::wait()?;
+    let seen = look()?;
     let beside = Beside::since(&before)?;
     let stop = now();
     Call::begin("stop", &named)?.end()?;
     let gone = all_gone(&before)?;
-    Ok(Together {
+    let together = Together {
         started: ready - begin,
         stopped: gone - stop,
         beside,
         load,
         load_of_stop: quiet.load()?,
-    })
+    };
+    Ok((together, seen))
 }
 
 /// All pairs for so many founding pods.
@@ -124,8 +130,8 @@ pub fn rounds(record: &mut Record, sides: &[Side], pairs: u32, count: usize) -> 
     sides::reload()?;
     for pair in 0..pairs {
         for side in sides::in_turn(sides, pair) {
-            let all = match start_and_stop(side, &pods) {
-                Ok(all) => all,
+            let all = match start_and_stop(side, &pods, || Ok(())) {
+                Ok((all, ())) => all,
                 Err(error) => {
                     record.failures.push(format!("{count} pods, {side}: {error:#}"));
                     sides::clean_up(side, &pods);

@@ -79,10 +79,15 @@ fn line(record: &Record, what: &str, side: Side) -> Option<String> {
     Some(line)
 }
 
-/// What podunit costs against size. Where what each further one costs does not rise, growth is linear or better.
+/// Up to which power of size a cost may grow and still be called linear: the rest is what single values vary by.
+const LINEAR: f64 = 1.1;
+
+/// What podunit costs against size, from one size to the next: each further one's cost, and the power of size with which
+/// the whole grows. Where the power is at most 1, growth is linear or better.
 fn growth(record: &Record) -> String {
     let mut text =
-        "| what | size | median (range) | each further one | runs |\n| --- | --- | --- | --- | --- |\n"
+        "| what | size | median (range) | each further one | with the power | linear or better | runs |\n\
+                    | --- | --- | --- | --- | --- | --- | --- |\n"
             .to_owned();
     let mut series: BTreeMap<usize, BTreeMap<usize, Vec<f64>>> = BTreeMap::new();
     let mut names: Vec<&str> = Vec::new();
@@ -107,20 +112,26 @@ fn growth(record: &Record) -> String {
             let Some(value) = summary(values.iter().copied()) else {
                 continue;
             };
-            let further = last.map(|(before, median)| (value.median - median) / (size - before) as f64);
+            let grown = last.map_or("– | – | –".to_owned(), |last| {
+                grown(last, (size, value.median))
+            });
             let _ = writeln!(
                 text,
-                "| {name} | {size} | {:.1} ({:.1} to {:.1}) | {} | {} |",
-                value.median,
-                value.min,
-                value.max,
-                further.map_or("–".to_owned(), |further| format!("{further:.3}")),
-                value.count,
+                "| {name} | {size} | {:.1} ({:.1} to {:.1}) | {grown} | {} |",
+                value.median, value.min, value.max, value.count,
             );
             last = Some((size, value.median));
         }
     }
     text
+}
+
+/// Three columns: from one size and its cost to the next.
+fn grown(from: (usize, f64), to: (usize, f64)) -> String {
+    let further = (to.1 - from.1) / (to.0 - from.0) as f64;
+    let power = (to.1 / from.1).ln() / (to.0 as f64 / from.0 as f64).ln();
+    let linear = if power <= LINEAR { "yes" } else { "**no**" };
+    format!("{further:.3} | {power:.2} | {linear}")
 }
 
 /// `0.31 (0.29 to 0.35)`.
@@ -171,7 +182,7 @@ mod tests {
     #[test]
     fn growth_shows_what_each_further_one_costs() {
         let mut record = Record::default();
-        for (size, value) in [(1, 10.0), (11, 30.0), (1, 12.0), (11, 33.0)] {
+        for (size, value) in [(1, 10.0), (11, 30.0), (1, 12.0), (11, 33.0), (22, 94.5)] {
             record.grow("start, ms, by members", size, value, QUIET);
         }
         let table = growth(&record);
@@ -179,8 +190,9 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| start, ms, by members | 1 | 11.0 (10.0 to 12.0) | – | 2 |",
-                "| start, ms, by members | 11 | 31.5 (30.0 to 33.0) | 2.050 | 2 |",
+                "| start, ms, by members | 1 | 11.0 (10.0 to 12.0) | – | – | – | 2 |",
+                "| start, ms, by members | 11 | 31.5 (30.0 to 33.0) | 2.050 | 0.44 | yes | 2 |",
+                "| start, ms, by members | 22 | 94.5 (94.5 to 94.5) | 5.727 | 1.58 | **no** | 1 |",
             ]
         );
     }

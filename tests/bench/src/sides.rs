@@ -27,8 +27,10 @@ pub struct Member {
     exec: Option<String>,
     /// Lines of `[Service]`.
     service: &'static str,
-    /// `NAME=VALUE` that only have to be carried along.
+    /// So many lines `Environment=` that only have to be carried along.
     pub environment: usize,
+    /// So many lines of comment before the keys.
+    pub comments: usize,
 }
 
 impl Pod {
@@ -42,6 +44,7 @@ impl Pod {
             exec,
             service,
             environment: 0,
+            comments: 0,
         };
         Pod {
             name: format!("b{number}"),
@@ -61,6 +64,7 @@ impl Pod {
             exec: Some("sleep 1000000".to_owned()),
             service: "",
             environment: 0,
+            comments: 0,
         };
         Pod {
             name: name.to_owned(),
@@ -147,7 +151,8 @@ impl Pod {
 
 impl Member {
     fn container_keys(&self) -> String {
-        let mut text = format!("Image={}\n", self.image);
+        let mut text = "# A line that says nothing.\n".repeat(self.comments);
+        let _ = writeln!(text, "Image={}", self.image);
         if let Some(exec) = &self.exec {
             let _ = writeln!(text, "Exec={exec}");
         }
