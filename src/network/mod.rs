@@ -9,6 +9,7 @@ mod files;
 mod netavark;
 mod options;
 mod port;
+mod rtnetlink;
 
 pub use files::write_files;
 
