@@ -110,12 +110,12 @@ fn an_init_member_that_fails_fails_the_start() {
 
     // One that is stopped while it runs has not failed.
     machine.ok("systemctl reset-failed");
-    define(&machine, "echo seed >> /out/log; exec sleep 60");
+    define(&machine, "echo seed >> /out/log; exec sleep infinity");
     machine.ok("systemctl start --no-block pod-shop");
     machine.until("cat /srv/out/log", |ran| ran.stdout.contains("seed"));
     machine.until_prints(
         "systemctl show -P StatusText pod-shop",
-        "1/3 ready: cache waits for its turn; schema waits for its turn; init seed is running; web waits for its turn",
+        "1/3 ready: cache waits for its turn; init schema waits for its turn; init seed is running; web waits for its turn",
     );
     machine.ok("systemctl stop pod-shop");
     machine.until_prints("systemctl --failed --no-legend --plain", "");
