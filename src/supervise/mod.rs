@@ -7,6 +7,7 @@ mod bus;
 mod deliver;
 pub mod event;
 mod lines;
+mod main_process;
 mod output;
 mod plan;
 pub mod ports;

@@ -1,6 +1,7 @@
 //! Standard output and error of a member: from its FIFOs to the journal, line by line, under the member's own unit.
 
 use super::lines;
+use super::main_process::MainProcess;
 use super::plan::MemberPlan;
 use crate::model::{Paths, PodName};
 use crate::sys::reactor;
@@ -22,8 +23,8 @@ const LAST_CHUNKS: usize = 16;
 /// How long a journal that takes nothing keeps the output waiting before lines are dropped and counted.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts reading a member's FIFOs. `pid` follows its main process; each change of it, and the end of its sender,
-/// means that a process has ended: what it left is written out, and at the end of the sender reading ends.
+/// Starts reading a member's FIFOs. `main` follows its main process; when the program has ended, what it left is written
+/// out, and at the end of the sender reading ends.
 ///
 /// # Errors
 /// A FIFO cannot be opened.
@@ -31,7 +32,7 @@ pub(super) fn read(
     paths: &Paths,
     pod: &PodName,
     member: &MemberPlan,
-    pid: &watch::Receiver<u32>,
+    main: &watch::Receiver<MainProcess>,
     journal: &Arc<Datagrams>,
 ) -> io::Result<Vec<tokio::task::JoinHandle<()>>> {
     let place = paths.pod(pod).member(&member.name);
@@ -57,7 +58,7 @@ pub(super) fn read(
         };
         tasks.push(tokio::spawn(pump(
             reactor::readable(open(&path)?)?,
-            pid.clone(),
+            main.clone(),
             sink,
         )));
     }
@@ -74,31 +75,33 @@ fn open(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-async fn pump(fifo: AsyncFd<OwnedFd>, mut pid: watch::Receiver<u32>, mut sink: Sink) {
+async fn pump(fifo: AsyncFd<OwnedFd>, mut main: watch::Receiver<MainProcess>, mut sink: Sink) {
     let mut text = Vec::new();
-    let mut writer = *pid.borrow_and_update();
+    let mut writer = *main.borrow_and_update();
     loop {
         tokio::select! {
             biased;
             // First: lines must not go on under the number of a process that is gone.
-            changed = pid.changed() => {
+            changed = main.changed() => {
                 for _ in 0..LAST_CHUNKS {
                     match fill(fifo.get_ref(), &mut text) {
-                        Ok(more) if more > 0 => sink.write_lines(&mut text, writer, false).await,
+                        Ok(more) if more > 0 => sink.write_lines(&mut text, writer.pid, false).await,
                         _ => break,
                     }
                 }
-                sink.write_lines(&mut text, writer, true).await;
+                let next = *main.borrow_and_update();
+                let has_ended = changed.is_err() || writer.has_ended(next);
+                sink.write_lines(&mut text, writer.pid, has_ended).await;
                 if changed.is_err() {
                     return;
                 }
-                writer = *pid.borrow_and_update();
+                writer = next;
             }
             ready = fifo.readable() => {
                 let Ok(mut ready) = ready else { return };
                 match ready.try_io(|fifo| fill(fifo.get_ref(), &mut text)) {
                     Ok(Ok(_)) => {
-                        sink.write_lines(&mut text, writer, false).await;
+                        sink.write_lines(&mut text, writer.pid, false).await;
                         // A member that prints without end takes turns with everything else.
                         tokio::task::yield_now().await;
                     }
@@ -155,20 +158,62 @@ impl Sink {
     }
 
     async fn try_write(&self, line: &[u8], writer: u32) -> io::Result<()> {
-        let mut pid = Some(writer).filter(|&pid| pid != 0);
-        let mut result = self.fields.send(&self.journal, line, pid);
-        if result
-            .as_ref()
-            .is_err_and(|error| error.raw_os_error() == Some(nix::libc::ESRCH))
-        {
-            pid = None;
-            result = self.fields.send(&self.journal, line, pid);
+        let named = match writer {
+            0 => Err(io::Error::from_raw_os_error(nix::libc::ESRCH)),
+            pid => self.send(line, Some(pid)).await,
+        };
+        match named {
+            // It has ended, perhaps only while the journal was waited for.
+            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => self.send(line, None).await,
+            result => result,
         }
-        match result {
+    }
+
+    async fn send(&self, line: &[u8], pid: Option<u32>) -> io::Result<()> {
+        match self.fields.send(&self.journal, line, pid) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !self.stalled => {
                 self.fields.send_within(&self.journal, line, pid, PATIENCE).await
             }
             result => result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixDatagram;
+    use std::process::{Command, Stdio};
+
+    #[tokio::test]
+    async fn a_line_outlives_its_writer_while_the_journal_is_waited_for() {
+        if !rustix::process::geteuid().is_root() {
+            // Only root writes in the name of another process.
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let mut sink = Sink {
+            journal: Arc::new(Datagrams::to(path.as_os_str()).unwrap()),
+            fields: Fields::new(Priority::Info),
+            stalled: false,
+            lost: 0,
+        };
+        let mut writer = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = writer.id();
+        while sink.fields.send(&sink.journal, b"before", None).is_ok() {}
+        let mut message = [0; 256];
+        let end = async {
+            writer.kill().unwrap();
+            writer.wait().unwrap();
+            while socket.recv(&mut message).is_ok() {}
+        };
+        // The line is waited with before the writer ends and the journal takes anything.
+        tokio::join!(biased; sink.write(b"last", pid), end);
+        assert_eq!(sink.lost, 0);
+        let length = socket.recv(&mut message).unwrap();
+        assert!(message[..length].ends_with(b"MESSAGE=last\n"));
     }
 }

@@ -2,6 +2,7 @@
 //! fields go on to systemd in the member's name. systemd's own socket is no place for a payload: whoever may write to
 //! it may name any process as a unit's main process.
 
+use super::main_process::MainProcess;
 use crate::sys::reactor;
 use crate::systemd::datagram::Datagrams;
 use nix::sys::socket::{
@@ -58,11 +59,11 @@ pub(super) fn bind_in(dir: &Path) -> io::Result<AsyncFd<OwnedFd>> {
     reactor::readable(bound)
 }
 
-/// Forwards what arrives until the sender of `pid`, which follows the member's main process, is gone. `READY=1` is held
+/// Forwards what arrives until the sender of `main`, which follows the member's main process, is gone. `READY=1` is held
 /// back while the gate is shut.
 pub(super) async fn forward(
     socket: AsyncFd<OwnedFd>,
-    mut pid: watch::Receiver<u32>,
+    mut main: watch::Receiver<MainProcess>,
     mut gate: Gate,
     systemd: Arc<Datagrams>,
 ) {
@@ -80,7 +81,7 @@ pub(super) async fn forward(
                     Err(_) => continue,
                 }
             }
-            changed = pid.changed() => match changed {
+            changed = main.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,
             },
@@ -107,8 +108,8 @@ pub(super) async fn forward(
         }
         // The main process is the one systemd knows for sure; before it is known here, and after it has ended,
         // whoever sent the message.
-        let main = *pid.borrow();
-        for candidate in [main, sender].into_iter().filter(|&pid| pid != 0) {
+        let known = main.borrow().pid;
+        for candidate in [known, sender].into_iter().filter(|&pid| pid != 0) {
             if systemd
                 .send_within(&[message.as_bytes()], Some(candidate), PATIENCE)
                 .await

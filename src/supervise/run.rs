@@ -9,6 +9,7 @@ mod probes;
 
 use super::bus::Bus;
 use super::event::{Action, Event, Role};
+use super::main_process::MainProcess;
 use super::plan::{MemberPlan, Plan};
 use super::ports;
 use super::probe::{Done, Watches};
@@ -245,19 +246,19 @@ impl Supervisor {
     /// Tells the state machine and does what it says.
     async fn step(&mut self, event: Event) {
         let member = match &event {
-            Event::Unit(Role::Member(at), unit) => Some((*at, unit.main_pid)),
+            Event::Unit(Role::Member(at), unit) => Some((*at, MainProcess::of(unit))),
             _ => None,
         };
         if event == Event::Synced {
             self.begin(Phase::Members);
         }
         let actions = self.machine.step(event);
-        if let Some((at, pid)) = member
+        if let Some((at, main)) = member
             && let Some(attached) = &self.members[at]
         {
             attached
-                .pid
-                .send_if_modified(|known| std::mem::replace(known, pid) != pid);
+                .main
+                .send_if_modified(|known| std::mem::replace(known, main) != main);
         }
         for action in actions {
             self.act(action).await;

@@ -1,6 +1,7 @@
 //! What is open for each member: its FIFOs and its notification socket.
 
 use super::Supervisor;
+use crate::supervise::main_process::MainProcess;
 use crate::supervise::relay::Gate;
 use crate::supervise::{output, relay};
 use crate::systemd::journal::Priority;
@@ -15,7 +16,7 @@ const LAST_OUTPUT: Duration = Duration::from_secs(2);
 
 /// What is open for one member.
 pub(super) struct Attached {
-    pub(super) pid: watch::Sender<u32>,
+    pub(super) main: watch::Sender<MainProcess>,
     /// Whether the member's probes let it be ready.
     pub(super) gate: watch::Sender<bool>,
     pub(super) tasks: Vec<JoinHandle<()>>,
@@ -29,7 +30,7 @@ impl Supervisor {
             // The end of the earlier sender ends its tasks.
             self.members[at] = None;
             let member = &self.plan.members[at];
-            let (sender, pid) = watch::channel(self.machine.member(at).main_pid);
+            let (sender, main) = watch::channel(MainProcess::of(self.machine.member(at)));
             let (gate, is_open) = watch::channel(self.watches.is_open(at));
             let mut tasks = Vec::new();
             if let Some(systemd) = self.systemd.as_ref().filter(|_| member.notify) {
@@ -39,7 +40,7 @@ impl Supervisor {
                     Ok(socket) => {
                         let said_ready = place.said_ready();
                         let gate = Gate { is_open, said_ready };
-                        let forward = relay::forward(socket, pid.clone(), gate, systemd.clone());
+                        let forward = relay::forward(socket, main.clone(), gate, systemd.clone());
                         tasks.push(tokio::spawn(forward));
                     }
                     Err(error) => self.log.line(
@@ -52,7 +53,7 @@ impl Supervisor {
                     ),
                 }
             }
-            match output::read(&self.paths, &self.plan.name, member, &pid, &self.journal) {
+            match output::read(&self.paths, &self.plan.name, member, &main, &self.journal) {
                 Ok(read) => tasks.extend(read),
                 Err(error) => self.log.line(
                     Priority::Error,
@@ -63,7 +64,7 @@ impl Supervisor {
                 ),
             }
             self.members[at] = Some(Attached {
-                pid: sender,
+                main: sender,
                 gate,
                 tasks,
             });
@@ -94,7 +95,7 @@ impl Supervisor {
         // What was sent is reported, also by a pod that ends.
         while let Ok(Some(_)) = timeout(LAST_OUTPUT, self.reports.join_next()).await {}
         for attached in self.members.drain(..).flatten() {
-            drop(attached.pid);
+            drop(attached.main);
             for task in attached.tasks {
                 // Output that the journal does not take is no reason to hold up a stop.
                 let _ = timeout(LAST_OUTPUT, task).await;
