@@ -32,6 +32,9 @@ const DIGITS: usize = 12;
 /// again, and every member that was started anew for it is started with that. A run that is interrupted is finished
 /// or taken back by the next.
 ///
+/// What did not come up is remembered, and not tried again until the registry has another image under the name; it is
+/// reported as rejected. `podunit image pull` of the name and --rollback=false have it tried again.
+///
 /// podunit-auto-update.timer runs this every day once it is enabled.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -40,7 +43,8 @@ const DIGITS: usize = 12;
   podunit auto-update my-shared-pod/nginx-server
   systemctl enable --now podunit-auto-update.timer
 
-Exit status: 0 if every member runs the newest image, or could with --dry-run;
+Exit status: 0 if every member runs the newest image, or the one before a
+rejected one, or could with --dry-run;
 1 if one was rolled back or does not come up, or it could not be seen whether
 there is a newer image; 2 if the command line makes no sense.")]
 pub struct Arguments {
@@ -115,7 +119,7 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
         let mut reports = Vec::new();
         for group in plan::groups(candidates) {
             reports.extend(match arguments.dry_run {
-                true => updates.look(&group),
+                true => updates.look(&group)?,
                 false => updates.update(&group).await?,
             });
         }

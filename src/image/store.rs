@@ -22,8 +22,10 @@
 
 mod durable;
 mod entry;
+mod keep;
 mod list;
 mod needs;
+mod partial;
 mod prune;
 mod remove;
 mod save;
@@ -33,10 +35,11 @@ mod work;
 
 pub use list::{Inspected, InspectedLayer, Listed};
 pub use needs::{Need, Needs};
+pub use partial::Partial;
 pub use prune::{Prune, Pruned};
 pub use save::{Archive, Directory, Format};
 pub use verify::Verified;
-pub use work::{NewImage, Partial, Work};
+pub use work::{NewImage, Work};
 
 use super::config::{self, Configuration};
 use super::error::{ImageError, what_is_full};
@@ -113,6 +116,21 @@ impl Store {
         })
     }
 
+    /// The digests by which a registry may have the image of that name: its manifest's, and that of the index that led to
+    /// it.
+    ///
+    /// # Errors
+    /// A store that cannot be read.
+    pub fn digests(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<Vec<Digest>, ImageError> {
+        let found = self.lookup(reference, platform)?;
+        let digests = found.map(|entry| [Some(entry.manifest), entry.index]);
+        Ok(digests.into_iter().flatten().flatten().collect())
+    }
+
     /// Whether the image of that name is the one that a registry has under `digest`, which may be that of an index.
     ///
     /// # Errors
@@ -123,8 +141,7 @@ impl Store {
         platform: Option<&Platform>,
         digest: Digest,
     ) -> Result<bool, ImageError> {
-        let found = self.lookup(reference, platform)?;
-        Ok(found.is_some_and(|entry| entry.manifest == digest || entry.index == Some(digest)))
+        Ok(self.digests(reference, platform)?.contains(&digest))
     }
 
     fn blob_path(&self, digest: Digest) -> PathBuf {

@@ -187,6 +187,11 @@ impl Paths {
         self.under("/var/lib/podunit/updates")
     }
 
+    /// Images that did not come up, a file for each name.
+    pub fn rejected_images(&self) -> PathBuf {
+        self.under("/var/lib/podunit/rejected")
+    }
+
     /// The file in the store that is there exactly while it has an image, by [`super::reference_key`].
     pub fn image_reference(&self, key: &str) -> PathBuf {
         self.image_store().join("refs").join(key)

@@ -4,14 +4,17 @@
 //! running members ── plan ──▶ groups of one image ── run, one ──▶ pull; attempt ── trial ──▶ stays, or the image before
 //!                                                      │
 //!                                                   record: what a successor needs to finish or undo it
+//!                                                   rejected: what did not come up, and is not tried again
 //! ```
 //!
 //! An update of an image is taken by all members that ask for it, or by none: a name stands for one image on a machine.
 
 mod attempt;
+mod file;
 mod one;
 pub mod plan;
 pub mod record;
+pub mod rejected;
 pub mod run;
 pub mod trial;
 
@@ -26,6 +29,8 @@ pub enum Outcome {
     Current,
     /// There is a newer image, and nothing was done.
     Pending,
+    /// What its registry has did not come up before, and was not tried again.
+    Rejected,
     /// It runs the newer image now.
     Updated,
     /// It did not come up with the newer image, or another member with the same did not, and runs the one before again.
@@ -40,6 +45,7 @@ impl Outcome {
         match self {
             Self::Current => "current",
             Self::Pending => "pending",
+            Self::Rejected => "rejected",
             Self::Updated => "updated",
             Self::RolledBack => "rolled-back",
             Self::Failed => "failed",

@@ -2,6 +2,7 @@
 
 use super::plan::{Candidate, Group};
 use super::record::{self, Record, Stage};
+use super::rejected::{self, Rejected};
 use super::run::{Updates, kept};
 use super::{Outcome, Report};
 use crate::image::{self, Digest};
@@ -17,6 +18,8 @@ pub(super) struct Update<'a> {
     pub(super) record: Record,
     /// By unit, why a member did not come up.
     pub(super) details: BTreeMap<String, String>,
+    /// What the registry has and is not tried again.
+    pub(super) skipped: Option<(Digest, Rejected)>,
 }
 
 impl Update<'_> {
@@ -73,6 +76,18 @@ impl Update<'_> {
 
     /// Asks the registry. Returns why it could not be asked.
     fn pull(&mut self, request: &Request) -> anyhow::Result<Option<String>> {
+        let rejected = self.of.rejected(self.group)?;
+        if let Some(rejected) = rejected {
+            match image::pull::newer(self.of.store, request, self.of.settings, self.of.progress) {
+                Ok(Some(digest)) if rejected.digests.contains(&digest) => {
+                    self.say(None, &format!("{digest} {}", rejected.detail()));
+                    self.skipped = Some((digest, rejected));
+                    return Ok(None);
+                }
+                // What cannot be asked is said by the pull.
+                _ => {}
+            }
+        }
         // The way back is there before the name can stand for another image.
         self.write()?;
         let request = Request {
@@ -88,6 +103,9 @@ impl Update<'_> {
             self.say(None, &format!("cannot see whether there is a newer image: {why}"));
             return Ok(Some(why));
         }
+        // The registry has another now, or somebody wants it tried again.
+        rejected::remove(self.of.paths, &self.group.key)
+            .context("it cannot be forgotten what did not come up before")?;
         if pulled.is_new {
             self.say(None, &format!("pulled {}", pulled.digest));
         }
@@ -119,6 +137,15 @@ impl Update<'_> {
         let manifest: Digest = before.parse().context("the image before is not known")?;
         let (reference, platform) = (&self.group.reference, self.group.platform.as_ref());
         let failed = self.of.local(self.group).unwrap_or_default();
+        if failed != before && self.group.request().is_some() {
+            let rejected = Rejected {
+                reference: reference.to_string(),
+                digests: self.of.store.digests(reference, platform)?,
+                why: self.details.values().next().cloned().unwrap_or_default(),
+            };
+            rejected::write(self.of.paths, &self.group.key, &rejected)
+                .context("it cannot be remembered what did not come up")?;
+        }
         self.of
             .store
             .point(reference, platform, manifest)
@@ -170,7 +197,14 @@ impl Update<'_> {
                 (Some(why), _) => self.of.report(member, Outcome::Failed, found, why),
                 (None, Some(why)) => self.of.report(member, Outcome::Failed, found, why),
                 (None, None) if was_tried => self.of.report(member, Outcome::Updated, found, ""),
-                (None, None) => self.of.report(member, Outcome::Current, found, ""),
+                (None, None) => match &self.skipped {
+                    Some((digest, rejected)) if member.policy == AutoUpdate::Registry => {
+                        let detail = rejected.detail();
+                        self.of
+                            .report(member, Outcome::Rejected, &digest.to_string(), &detail)
+                    }
+                    _ => self.of.report(member, Outcome::Current, found, ""),
+                },
             }
         };
         self.group.members.iter().map(report).collect()

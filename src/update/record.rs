@@ -1,15 +1,10 @@
 //! Updates under way, on disk: whoever comes after one that was killed finishes it, or takes it back.
 
+use super::file;
 use crate::model::{Paths, Platform};
-use crate::sys::file::{read, replace};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
-
-/// Longest record that is read, in bytes.
-const LONGEST: u64 = 1 << 20;
 
 /// An update of one image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,10 +37,7 @@ pub enum Stage {
 /// # Errors
 /// It cannot be read.
 pub fn find(paths: &Paths, key: &str) -> io::Result<Option<Record>> {
-    match read(&path(paths, key), LONGEST) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        text => Ok(Some(serde_json::from_slice(&text?)?)),
-    }
+    file::find(&paths.updates().join(key))
 }
 
 /// Keys of all records.
@@ -62,12 +54,7 @@ pub fn keys(paths: &Paths) -> Vec<String> {
 /// # Errors
 /// It cannot be written; then there is none, or the one before.
 pub fn write(paths: &Paths, key: &str, record: &Record) -> io::Result<()> {
-    let folder = paths.updates();
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let path = path(paths, key);
-    replace(&path, &serde_json::to_vec(record)?, 0o600)?;
-    File::open(&path)?.sync_all()?;
-    File::open(folder)?.sync_all()
+    file::write(&paths.updates(), key, record)
 }
 
 /// Removes a record: the update is over.
@@ -75,14 +62,7 @@ pub fn write(paths: &Paths, key: &str, record: &Record) -> io::Result<()> {
 /// # Errors
 /// It cannot be removed.
 pub fn remove(paths: &Paths, key: &str) -> io::Result<()> {
-    match fs::remove_file(path(paths, key)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn path(paths: &Paths, key: &str) -> PathBuf {
-    paths.updates().join(key)
+    file::remove(&paths.updates().join(key))
 }
 
 #[cfg(test)]

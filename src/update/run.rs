@@ -3,6 +3,7 @@
 use super::one::Update;
 use super::plan::{Candidate, Group};
 use super::record::{self, Record, Stage};
+use super::rejected::{self, Rejected};
 use super::{Outcome, Report};
 use crate::image::{self, Progress, Store};
 use crate::model::settings::ImageSettings;
@@ -31,7 +32,11 @@ pub struct Updates<'a> {
 
 impl Updates<'_> {
     /// What an update of the group would do. Nothing is changed.
-    pub fn look(&self, group: &Group) -> Vec<Report> {
+    ///
+    /// # Errors
+    /// It cannot be read what was rejected.
+    pub fn look(&self, group: &Group) -> anyhow::Result<Vec<Report>> {
+        let rejected = self.rejected(group)?;
         let found = match group.request() {
             Some(request) => image::pull::newer(self.store, request, self.settings, self.progress),
             None => Ok(None),
@@ -42,12 +47,23 @@ impl Updates<'_> {
                 self.report(member, Outcome::Failed, &local, &format!("{error:#}"))
             }
             Ok(Some(newer)) if member.policy == AutoUpdate::Registry => {
-                self.report(member, Outcome::Pending, &newer.to_string(), "")
+                match rejected.as_ref().filter(|it| it.digests.contains(newer)) {
+                    Some(it) => self.report(member, Outcome::Rejected, &newer.to_string(), &it.detail()),
+                    None => self.report(member, Outcome::Pending, &newer.to_string(), ""),
+                }
             }
             _ if member.running == local => self.report(member, Outcome::Current, &local, ""),
             _ => self.report(member, Outcome::Pending, &local, ""),
         };
-        group.members.iter().map(report).collect()
+        Ok(group.members.iter().map(report).collect())
+    }
+
+    /// What is not to be tried again of a group. Whoever wants no way back wants it tried.
+    pub(super) fn rejected(&self, group: &Group) -> anyhow::Result<Option<Rejected>> {
+        if !self.rollback {
+            return Ok(None);
+        }
+        rejected::find(self.paths, &group.key).context("it cannot be read what did not come up before")
     }
 
     /// Updates the members of a group that do not run what there is, and takes that back if one of them does not come up.
@@ -76,6 +92,7 @@ impl Updates<'_> {
                 stage: unfinished.as_ref().map_or(Stage::Updating, |record| record.stage),
             },
             details: BTreeMap::new(),
+            skipped: None,
         };
         if unfinished.is_some() {
             (self.say)(&format!(

@@ -138,6 +138,19 @@ fn an_image_that_does_not_come_up_is_taken_back() {
         "rolled-back",
     ]);
     all_is_as_before(&machine, &old, &beside);
+    // It is not tried again, as the timer would every day.
+    let life = machine.property("pod-app-app", "InvocationID");
+    for command in ["podunit auto-update", "podunit auto-update --dry-run"] {
+        machine
+            .run(command)
+            .exits(0)
+            .says(&["rejected", "did not come up before (exit status 1)"]);
+    }
+    assert_eq!(machine.property("pod-app-app", "InvocationID"), life);
+    all_is_as_before(&machine, &old, &beside);
+    machine.ok(&format!("podunit image pull {IMAGE}"));
+    machine.run("podunit auto-update").exits(1).says(&["rolled-back"]);
+    all_is_as_before(&machine, &old, &beside);
     // A member that nobody brings back, and the word of somebody who wants no way back.
     machine
         .run("podunit auto-update --rollback=false")
@@ -148,6 +161,7 @@ fn an_image_that_does_not_come_up_is_taken_back() {
     machine.run("podunit auto-update").exits(0).says(&["updated"]);
     let new = running(&machine);
     all_is_as_before(&machine, &new, &beside);
+    assert_eq!(machine.ok("ls -A /var/lib/podunit/rejected"), "");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Adding to the store: layers, then the images that consist of them.
 
-use super::sweep::Kept;
 use super::{Entry, Store, durable, failed};
 use crate::image::config;
 use crate::image::error::ImageError;
@@ -9,9 +8,9 @@ use crate::image::unpack::{LayerError, Unpacked, unpack};
 use crate::model::{Digest, Platform, Reference, reference_key};
 use crate::sys::file;
 use crate::sys::tree::{self, Tree};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Any number of processes and threads work at once.
 #[derive(Debug)]
 pub struct Work<'a> {
-    store: &'a Store,
+    pub(super) store: &'a Store,
     /// Below `tmp`, this work's own.
     folder: PathBuf,
     /// For the names of folders and files below it.
@@ -40,34 +39,6 @@ pub struct NewImage<'a> {
     pub config: &'a [u8],
     /// Digest of the index that led to the manifest, if one did.
     pub index: Option<Digest>,
-}
-
-/// A blob that is being downloaded, locked: whoever else wants the same waits for [`Work::partial`].
-#[derive(Debug)]
-pub struct Partial {
-    path: PathBuf,
-    file: File,
-}
-
-impl Partial {
-    /// The file, open for reading and writing at its beginning; what an earlier attempt got is in it. Its lock ends
-    /// with this.
-    pub fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
-
-    /// Where the file is, for messages.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Removes the file, since it is no longer needed or is good for nothing.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    pub fn remove(self) -> Result<(), ImageError> {
-        fs::remove_file(&self.path).map_err(failed("remove", self.path))
-    }
 }
 
 impl Store {
@@ -209,83 +180,6 @@ impl Work<'_> {
             self.release(&reference_key(image.reference, image.platform))?;
         }
         Ok(())
-    }
-
-    /// Opens the blob that is being downloaded under this digest, and waits until nobody else has it open.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    pub fn partial(&self, digest: Digest) -> Result<Partial, ImageError> {
-        let path = self.store.root.join("partial").join(digest.hex());
-        loop {
-            let opened = || {
-                let file = OpenOptions::new()
-                    .create(true)
-                    .truncate(false)
-                    .read(true)
-                    .write(true)
-                    .mode(0o600)
-                    .open(&path)?;
-                file.lock()?;
-                // Whoever had it before may have removed it.
-                let number = file.metadata()?.ino();
-                let is_same = fs::metadata(&path).is_ok_and(|meta| meta.ino() == number);
-                Ok(is_same.then_some(file))
-            };
-            if let Some(file) = opened().map_err(failed("open", &path))? {
-                return Ok(Partial { path, file });
-            }
-        }
-    }
-
-    /// Keeps layers for some days, finished ones and those to come, although no image has them yet: those of an image
-    /// that is being pulled, say, so that the next attempt finds them. `name` is a file name; [`Self::commit`]
-    /// releases [`reference_key`] of the images.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    pub fn keep_layers(&self, name: &str, layers: &[Digest]) -> Result<(), ImageError> {
-        self.keep(
-            name,
-            &Kept {
-                blobs: Vec::new(),
-                layers: layers.to_owned(),
-            },
-        )
-    }
-
-    /// Keeps an image of the store for some days, by the digest of its manifest, whatever becomes of its reference.
-    /// `name` is a file name.
-    ///
-    /// # Errors
-    /// [`ImageError::NotFound`]; a store that cannot be written.
-    pub fn keep_image(&self, name: &str, manifest: Digest) -> Result<(), ImageError> {
-        let not_found = || ImageError::NoDigest { digest: manifest };
-        let config_digest = self.store.config_of(manifest).ok_or_else(not_found)?;
-        let config = self.store.config(config_digest).ok_or_else(not_found)?;
-        self.keep(
-            name,
-            &Kept {
-                blobs: vec![manifest, config_digest],
-                layers: config.diff_ids,
-            },
-        )
-    }
-
-    /// Ends what [`Self::keep_layers`] and [`Self::keep_image`] began.
-    ///
-    /// # Errors
-    /// A store that cannot be written.
-    pub fn release(&self, name: &str) -> Result<(), ImageError> {
-        durable::remove(&self.store.root.join("kept").join(name))
-    }
-
-    fn keep(&self, name: &str, kept: &Kept) -> Result<(), ImageError> {
-        let path = self.store.root.join("kept").join(name);
-        let json = serde_json::to_vec(kept).map_err(|error| failed("write", &path)(error.into()))?;
-        let finished = self.new_path();
-        durable::write(&finished, &json)?;
-        durable::show(&finished, &path)
     }
 
     fn add_blob(&self, contents: &[u8]) -> Result<Digest, ImageError> {
