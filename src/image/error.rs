@@ -1,5 +1,6 @@
 //! What can go wrong with images.
 
+use super::registry::RegistryError;
 use super::unpack::LayerError;
 use crate::model::{Digest, Platform, Reference, ReferenceError};
 use std::io;
@@ -63,12 +64,14 @@ pub enum ImageError {
     },
     /// A registry does not give what is asked for.
     #[error(transparent)]
-    Registry(#[from] super::registry::RegistryError),
+    Registry(#[from] RegistryError),
     /// An image cannot be had from its registry.
-    #[error("cannot fetch {reference}: {problem}")]
+    #[error("cannot fetch {reference}: {problem}{}", for_short(short, problem))]
     Fetch {
         /// The reference in full.
         reference: String,
+        /// The name that was asked for, if it names no registry.
+        short: Option<String>,
         /// Why.
         problem: Box<ImageError>,
     },
@@ -127,12 +130,32 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// Whether a registry says that it has no such image, or none for us: another may have it.
+    fn may_be_elsewhere(&self) -> bool {
+        matches!(
+            self,
+            Self::Registry(RegistryError::NotFound { .. } | RegistryError::Denied { .. })
+        )
+    }
+
     /// That there is no such image.
     pub fn not_found(reference: &Reference, platform: Option<&Platform>) -> Self {
         Self::NotFound {
             reference: reference.to_string(),
             platform: platform.cloned(),
         }
+    }
+}
+
+/// Where a name without a registry was looked for, if that may be the reason.
+fn for_short(short: &Option<String>, problem: &ImageError) -> String {
+    match short {
+        Some(short) if problem.may_be_elsewhere() => format!(
+            "; `{}` names no registry, and short-names= in podunit.conf(5) says where such names are looked for \
+             (registries.conf is not read): write the whole name if another is meant",
+            printable(short)
+        ),
+        _ => String::new(),
     }
 }
 

@@ -85,6 +85,27 @@ fn passwords() {
     assert!(machine.refused(&missing).contains("/nowhere/auth.json"));
 }
 
+#[test]
+fn short_names() {
+    if !is_root("short_names") {
+        return;
+    }
+    let sample = Sample::new(10);
+    let server = Server::new(move |asked, line| sample.answer(asked, line));
+    let mut machine = Machine::new();
+    machine.settings.short_names = server.host();
+    machine.pull(&request("app")).unwrap();
+    machine.file(&format!("{}/app", server.host()), "a");
+    let error = |name: &str| machine.pull(&request(name)).unwrap_err().to_string();
+    let short = error("other");
+    assert!(
+        short.contains("does not have") && short.contains("; `other` names no registry"),
+        "{short}"
+    );
+    let whole = error(&format!("{}/other", server.host()));
+    assert!(!whole.contains("names no registry"), "{whole}");
+}
+
 /// A registry that takes the tokens that its server gives: to anybody, or to those who show `login`.
 fn with_tokens(sample: &Sample, login: Option<&'static str>, uses: usize) -> Server {
     let (sample, port) = (sample.clone(), Arc::<OnceLock<u16>>::default());

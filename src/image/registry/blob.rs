@@ -2,7 +2,9 @@
 
 use super::content_range::ContentRange;
 use super::error::RegistryError;
-use super::http::{Answer, failure_of_read, paced};
+use super::failure::failure_of_read;
+use super::http::Answer;
+use super::pace::paced;
 use super::retry::{Pauses, Retry};
 use super::session::Session;
 use crate::image::Digest;

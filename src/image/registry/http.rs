@@ -1,6 +1,8 @@
 //! Requests over HTTP: connections, time limits, proxies, redirects. What the answers mean is others' business.
 
 use super::error::{RegistryError, words};
+use super::failure::{failure, failure_of_read};
+use super::pace::paced;
 use super::proxy::Proxies;
 use super::trust::Trust;
 use super::url::Url;
@@ -14,7 +16,7 @@ use ureq::{Agent, Body};
 /// Most redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
 /// Longest headers of an answer, in bytes.
-const HEADERS_MAX: usize = 64 << 10;
+pub(super) const HEADERS_MAX: usize = 64 << 10;
 /// Longest text that is read of an answer that is an error, in bytes.
 const ERROR_MAX: u64 = 16 << 10;
 
@@ -192,7 +194,7 @@ impl Answer {
         self.header(header::CONTENT_LENGTH)?.trim().parse().ok()
     }
 
-    /// The body as it comes; each part must come in time. [`failure_of_read`] says what its errors mean.
+    /// The body as it comes; each part must come in time. [`super::failure::failure_of_read`] says what its errors mean.
     pub fn body(self) -> impl Read {
         self.response.into_body().into_reader()
     }
@@ -235,123 +237,5 @@ impl Answer {
                 .or_else(|| of(json.as_ref(), "message"))
         };
         words(&message.or_else(other).unwrap_or_default())
-    }
-}
-
-/// A reader that fails when next to nothing comes, although something does.
-pub fn paced<R: Read>(inner: R, host: &str, timeout: Duration) -> Paced<R> {
-    Paced {
-        inner,
-        host: host.to_owned(),
-        window: timeout * 2,
-        began: std::time::Instant::now(),
-        bytes: 0,
-    }
-}
-
-/// See [`paced`].
-#[derive(Debug)]
-pub struct Paced<R> {
-    inner: R,
-    host: String,
-    window: Duration,
-    began: std::time::Instant,
-    bytes: u64,
-}
-
-/// Fewest bytes in each second of a window.
-const PACE_MIN: u64 = 100;
-
-impl<R: Read> Read for Paced<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.bytes += length as u64;
-        if self.began.elapsed() >= self.window {
-            if length > 0 && self.bytes < PACE_MIN * self.window.as_secs().max(1) {
-                return Err(std::io::Error::other(RegistryError::Slow {
-                    host: self.host.clone(),
-                    bytes: self.bytes,
-                    window: self.window,
-                }));
-            }
-            self.began = std::time::Instant::now();
-            self.bytes = 0;
-        }
-        Ok(length)
-    }
-}
-
-/// What an error while a body is read means.
-pub fn failure_of_read(host: &str, error: std::io::Error, timeout: Duration) -> RegistryError {
-    match error.downcast::<RegistryError>() {
-        Ok(error) => error,
-        Err(error) => failure(host, ureq::Error::from(error), timeout),
-    }
-}
-
-/// What an error of a request means.
-fn failure(host: &str, error: ureq::Error, timeout: Duration) -> RegistryError {
-    let host = host.to_owned();
-    let unreachable = |reason: String| RegistryError::Unreachable {
-        host: host.clone(),
-        reason: words(&reason),
-    };
-    match error {
-        ureq::Error::Timeout(which) => RegistryError::Silent {
-            limit: timeout,
-            doing: match which {
-                ureq::Timeout::Resolve => "asking for its address",
-                ureq::Timeout::Connect => "connecting",
-                ureq::Timeout::SendRequest | ureq::Timeout::SendBody => "sending a request",
-                _ => "waiting for an answer",
-            },
-            host,
-        },
-        ureq::Error::HostNotFound => unreachable("there is no such host".to_owned()),
-        ureq::Error::Rustls(error) => tls_failure(host, &error),
-        ureq::Error::Io(error) => {
-            let tls = error
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            match tls {
-                Some(tls) => tls_failure(host, tls),
-                None => unreachable(error.to_string()),
-            }
-        }
-        ureq::Error::ConnectProxyFailed(reason) => unreachable(format!("its proxy: {reason}")),
-        ureq::Error::Protocol(error) => RegistryError::Protocol {
-            problem: words(&error.to_string()),
-            host,
-        },
-        ureq::Error::LargeResponseHeader(..) => RegistryError::Protocol {
-            problem: format!("the headers of its answer are longer than {HEADERS_MAX} bytes"),
-            host,
-        },
-        other => unreachable(other.to_string()),
-    }
-}
-
-fn tls_failure(host: String, error: &rustls::Error) -> RegistryError {
-    use rustls::CertificateError;
-    let problem = match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
-            "its certificate is not signed by a CA that this machine trusts: put the CA's certificate into \
-             /etc/containers/certs.d/{host}/ca.crt, or install ca-certificates if this machine trusts none"
-        ),
-        rustls::Error::InvalidCertificate(error) => format!("its certificate is not accepted: {error}"),
-        rustls::Error::InvalidMessage(_) => NOT_TLS.to_owned(),
-        error => format!("TLS fails: {}", words(&error.to_string())),
-    };
-    RegistryError::Tls { host, problem }
-}
-
-const NOT_TLS: &str = "it does not speak TLS";
-
-/// Whether an error says that plain HTTP may be spoken where TLS was tried.
-pub fn is_not_tls(error: &RegistryError) -> bool {
-    match error {
-        RegistryError::Tls { problem, .. } => problem == NOT_TLS,
-        RegistryError::Unreachable { .. } => true,
-        _ => false,
     }
 }

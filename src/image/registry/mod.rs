@@ -9,6 +9,7 @@
 //! Everything that a registry says is hostile: each answer has a limit in length and in time, digests and sizes are
 //! checked, credentials are shown to the host they are for and nobody else.
 
+mod auth_file;
 pub mod blob;
 pub mod challenge;
 pub mod content_range;
@@ -16,8 +17,10 @@ pub mod credentials;
 pub mod documents;
 pub mod endpoint;
 pub mod error;
+pub mod failure;
 pub mod helper;
 pub mod http;
+pub mod pace;
 pub mod proxy;
 pub mod retry;
 pub mod session;
