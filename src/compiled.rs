@@ -1,11 +1,11 @@
 //! Finding and reading compiled pods (`pod-X.json`), for every program that works on a pod by its name.
 
 use crate::model::{OLDEST_SCHEMA, Paths, Pod, PodName, Request, SCHEMA_VERSION, request};
-use rustix::fs::{Mode, OFlags};
+use crate::sys::file;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Largest compiled pod that is read, in bytes. Definitions end at 1 MiB; JSON makes them a few times longer.
@@ -147,7 +147,7 @@ fn file_names(dir: &Path) -> impl Iterator<Item = String> + use<> {
 }
 
 fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
-    let text = match read_bounded(path) {
+    let text = match file::read_whole(path, LARGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
@@ -166,22 +166,6 @@ fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
             name: found.name,
         })
     }
-}
-
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    // Non-blocking: a FIFO by that name must not hang whoever asks.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut text = Vec::with_capacity(usize::try_from(metadata.len().min(LARGEST)).unwrap_or(0));
-    file.take(LARGEST + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        return Err(io::Error::other(format!("larger than {} MiB", LARGEST >> 20)));
-    }
-    Ok(text)
 }
 
 fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {

@@ -16,7 +16,7 @@
 //! | [`diagnostic`] | a problem with a place, and how it is shown | nothing of ours |
 //! | [`sys`] | the only unsafe code: fork, namespaces, mounts, directory fds | nothing of ours |
 //! | [`model`] | the resolved, validated pod: plain data | nothing of ours |
-//! | [`compiled`] | the compiled pod on disk: found by name, read, checked | `model` |
+//! | [`compiled`] | the compiled pod on disk: found by name, read, checked | `model` `sys` |
 //! | [`timeline`] | when the steps of a start began | `sys` |
 //! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
 //! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |

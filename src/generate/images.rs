@@ -13,7 +13,9 @@ use std::collections::HashMap;
 /// The units that fetch images, over all pods of a run.
 #[derive(Debug, Default)]
 pub struct Images {
-    known: HashMap<Request, Image>,
+    /// By request, the place in `images`.
+    known: HashMap<Request, usize>,
+    images: Vec<Image>,
     settings: Option<ImageSettings>,
     each: bool,
 }
@@ -101,11 +103,18 @@ impl Images {
     }
 
     fn known(&mut self, request: &Request) -> &mut Image {
-        let image = |request: &Request| Image {
-            unit: request.unit(),
-            is_written: false,
+        let at = match self.known.get(request) {
+            Some(at) => *at,
+            None => {
+                self.images.push(Image {
+                    unit: request.unit(),
+                    is_written: false,
+                });
+                self.known.insert(request.clone(), self.images.len() - 1);
+                self.images.len() - 1
+            }
         };
-        self.known.entry(request.clone()).or_insert_with_key(image)
+        &mut self.images[at]
     }
 }
 

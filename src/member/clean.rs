@@ -1,7 +1,7 @@
 //! What an earlier life of a member left is removed: before the next begins, and when a start has failed. What is left
 //! of the last life goes with the pod (`crate::infra`).
 
-use super::{Error, rootfs};
+use super::Error;
 use crate::model::{MemberName, Paths, PodName};
 use crate::sys::tree;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub fn clean(paths: &Paths, pod: &PodName, member: &MemberName) -> Vec<Error> {
         remove(&state),
         remove(&paths.bundle()),
         remove(&paths.pid_file()),
-        rootfs::remove_writable_layer(&layer),
+        remove(&layer),
         // Last: as long as it is there, nobody removes the image from under the member.
         remove(&paths.image()),
     ];

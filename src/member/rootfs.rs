@@ -3,7 +3,7 @@
 use super::{Error, Member};
 use crate::model::UnpackedImage;
 use crate::sys::overlay;
-use crate::sys::tree::{self, Tree};
+use crate::sys::tree::Tree;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -34,7 +34,8 @@ pub fn enter(member: Member<'_>) -> Result<(), Error> {
     }
 }
 
-/// Mounts the image's layers with a fresh writable layer on top.
+/// Mounts the image's layers with a writable layer on top, of which an earlier life may have left nothing
+/// ([`super::clean::clean`]).
 ///
 /// # Errors
 /// A layer that is not there, too many of them, a writable layer that cannot be made.
@@ -42,7 +43,6 @@ pub fn mount_image(member: Member<'_>, image: &UnpackedImage) -> Result<(), Erro
     let folder = member
         .paths
         .writable_layer(&member.pod.name, &member.container.name);
-    remove_writable_layer(&folder)?;
     let make = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
     let (upper, work, nothing) = (folder.join("upper"), folder.join("work"), folder.join("empty"));
     for path in [&upper, &work] {
@@ -117,14 +117,6 @@ pub fn read_accounts(tree: &Tree) -> Result<(String, String), Error> {
         Err(error) => Err(Error::file("read, in the container,", path)(error)),
     };
     Ok((read("/etc/passwd")?, read("/etc/group")?))
-}
-
-/// Removes a member's writable layer, whatever the container left in it. None is no error.
-///
-/// # Errors
-/// It cannot be removed.
-pub fn remove_writable_layer(folder: &Path) -> Result<(), Error> {
-    tree::remove(folder).map_err(Error::file("remove the writable layer", folder))
 }
 
 fn open_directory(path: &Path) -> io::Result<File> {

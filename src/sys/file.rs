@@ -1,5 +1,6 @@
 //! Files that others may read or lock at the same moment.
 
+use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -64,7 +65,31 @@ pub fn read_text(path: &Path, largest: u64) -> io::Result<String> {
     String::from_utf8(read(path, largest)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-fn read_from(file: File, largest: u64) -> io::Result<Vec<u8>> {
+/// Reads a regular file whole. Never blocks, whatever stands at the path.
+///
+/// # Errors
+/// Those of open(2) and read(2); `FileTooLarge` for a file of more than `largest` bytes.
+pub fn read_whole(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let content = read_from(file, largest + 1)?;
+    if content.len() as u64 > largest {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("larger than {} MiB", largest >> 20),
+        ));
+    }
+    Ok(content)
+}
+
+/// Reads what an open file has from where it stands: `largest` bytes of it at most.
+///
+/// # Errors
+/// Those of read(2).
+pub fn read_from(file: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     file.take(largest).read_to_end(&mut content)?;
     Ok(content)

@@ -10,19 +10,19 @@
 //!
 //! What changes a directory takes a *name*, a single component, and never follows a link there.
 
+mod attributes;
 mod differ;
 mod remove;
 
+pub use attributes::{Attributes, describe};
 pub use differ::{Difference, differences};
 pub use remove::remove;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags, chmodat, chownat,
-    fchmod, fchown, fsetxattr, fstat, futimens, linkat, mkdirat, mknodat, open, openat, openat2, renameat,
-    statat, symlinkat, utimensat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, XattrFlags, fchmod, fsetxattr, fstat, linkat, mkdirat,
+    mknodat, open, openat, openat2, renameat, statat, symlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::{Gid, Uid};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
@@ -38,21 +38,6 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::
 #[derive(Debug)]
 pub struct Tree {
     directory: OwnedFd,
-}
-
-/// Owner, permissions, time and extended attributes of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attributes {
-    /// Numeric owner.
-    pub uid: u32,
-    /// Numeric group.
-    pub gid: u32,
-    /// Permission bits with setuid, setgid and sticky: `0o7777` at most.
-    pub mode: u32,
-    /// Time of the last change of the contents, in seconds since 1970 and nanoseconds.
-    pub modified: (i64, u32),
-    /// Extended attributes by their full names (xattr(7)).
-    pub xattrs: Vec<(String, Vec<u8>)>,
 }
 
 /// What stands at a name, as far as it matters to whoever fills a layer of an overlay.
@@ -181,14 +166,6 @@ impl Tree {
             Ok(path) => Ok(path.to_owned()),
             Err(_) => Err(io::ErrorKind::NotFound.into()),
         }
-    }
-
-    /// Sets the time of the last change of this directory: seconds since 1970 and nanoseconds.
-    ///
-    /// # Errors
-    /// Those of utimensat(2).
-    pub fn set_modified(&self, modified: (i64, u32)) -> io::Result<()> {
-        Ok(futimens(self, &times(modified))?)
     }
 
     /// Opens a directory inside the tree, resolved beneath, and makes those that are missing (0755, owned by the
@@ -340,63 +317,6 @@ impl Tree {
             XattrFlags::empty(),
         )?)
     }
-
-    /// Gives the link or FIFO `name`, which the caller has just made, its owner and time, and a FIFO its mode.
-    ///
-    /// # Errors
-    /// Those of chown(2), chmod(2), utimensat(2).
-    pub fn describe_node(&self, name: &OsStr, attributes: &Attributes, is_fifo: bool) -> io::Result<()> {
-        let (name, not_through) = (single(name)?, AtFlags::SYMLINK_NOFOLLOW);
-        chownat(
-            self,
-            name,
-            Some(attributes.owner()),
-            Some(attributes.group()),
-            not_through,
-        )?;
-        if is_fifo {
-            chmodat(self, name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())?;
-        }
-        Ok(utimensat(self, name, &times(attributes.modified), not_through)?)
-    }
-}
-
-/// Gives an open file or directory its owner, mode, attributes and time. In this order: a change of owner takes
-/// setuid bits and capabilities away. A `user.` attribute that the file system cannot hold is left out.
-///
-/// # Errors
-/// Those of chown(2), chmod(2), setxattr(2), utimensat(2).
-pub fn describe(file: impl AsFd, attributes: &Attributes) -> io::Result<()> {
-    fchown(&file, Some(attributes.owner()), Some(attributes.group()))?;
-    fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
-    for (name, value) in &attributes.xattrs {
-        match fsetxattr(&file, name.as_str(), value, XattrFlags::empty()) {
-            Err(Errno::OPNOTSUPP) if name.starts_with("user.") => {}
-            other => other?,
-        }
-    }
-    Ok(futimens(&file, &times(attributes.modified))?)
-}
-
-impl Attributes {
-    fn owner(&self) -> Uid {
-        Uid::from_raw(self.uid)
-    }
-
-    fn group(&self) -> Gid {
-        Gid::from_raw(self.gid)
-    }
-}
-
-fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
-    let time = Timespec {
-        tv_sec: seconds,
-        tv_nsec: nanoseconds.into(),
-    };
-    Timestamps {
-        last_access: time,
-        last_modification: time,
-    }
 }
 
 /// A name is one component, so that no kernel call can go elsewhere with it.
@@ -435,68 +355,4 @@ fn resolve(tree: &Tree, path: &Path, flags: OFlags, how: ResolveFlags) -> io::Re
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn reading_stays_in_the_tree_and_never_blocks() {
-        let outside = tempfile::tempdir().unwrap();
-        fs::write(outside.path().join("secret"), "secret").unwrap();
-        let root = tempfile::tempdir().unwrap();
-        let tree = Tree::open(root.path()).unwrap();
-        fs::create_dir(root.path().join("etc")).unwrap();
-        fs::write(root.path().join("etc/passwd"), "root").unwrap();
-        symlink(outside.path().join("secret"), root.path().join("absolute")).unwrap();
-        symlink("../../../../../../etc/passwd", root.path().join("etc/up")).unwrap();
-        symlink("/etc/passwd", root.path().join("inside")).unwrap();
-        symlink("/proc/self/root", root.path().join("magic")).unwrap();
-        rustix::fs::mknodat(&tree, "fifo", FileType::Fifo, Mode::RUSR, 0).unwrap();
-
-        assert_eq!(tree.read_file("/etc/passwd", 4).unwrap(), b"root");
-        assert_eq!(tree.read_file("etc/up", 100).unwrap(), b"root");
-        assert_eq!(tree.read_file("inside", 100).unwrap(), b"root");
-        assert_eq!(
-            tree.directory("etc").unwrap().read_file("passwd", 100).unwrap(),
-            b"root"
-        );
-        assert_eq!(
-            tree.read_file("etc/passwd", 3).unwrap_err().kind(),
-            io::ErrorKind::FileTooLarge
-        );
-        assert_eq!(
-            tree.read_file("absolute", 100).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        assert_eq!(
-            tree.read_file("fifo", 100).unwrap_err().kind(),
-            io::ErrorKind::InvalidInput
-        );
-        assert_eq!(
-            tree.read_file("etc", 100).unwrap_err().kind(),
-            io::ErrorKind::InvalidInput
-        );
-        assert!(tree.read_file("magic/etc/hostname", 100).is_err());
-    }
-
-    #[test]
-    fn writing_is_refused_through_links_that_lead_out() {
-        let root = tempfile::tempdir().unwrap();
-        let tree = Tree::open(root.path()).unwrap();
-        symlink("/tmp", root.path().join("absolute")).unwrap();
-        symlink("..", root.path().join("up")).unwrap();
-        symlink("usr/lib", root.path().join("lib")).unwrap();
-        fs::create_dir_all(root.path().join("usr/lib")).unwrap();
-        tree.make_path(Path::new("lib/a/b")).unwrap();
-        assert!(root.path().join("usr/lib/a/b").is_dir());
-        for out in ["absolute", "absolute/x", "up", "up/x"] {
-            let error = tree.make_path(Path::new(out)).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::CrossesDevices, "{out}");
-        }
-        for name in ["", ".", "..", "a/b"] {
-            assert!(tree.make_file(OsStr::new(name)).is_err());
-        }
-        assert!(tree.child(OsStr::new("lib")).is_err());
-    }
-}
+mod tests;
