@@ -85,6 +85,8 @@ fn layers_are_stacked_unseen_and_accounts_are_the_containers_own() {
                 pod: &pod,
                 container: &pod.members[0],
             };
+            let left = podunit::member::clean::clean(&paths, &pod.name, &pod.members[0].name);
+            assert_eq!(left.len(), 0);
             rootfs::enter(member).unwrap();
             rootfs::mount_image(member, &image).unwrap();
             assert_eq!(fs::read_to_string(member_root.join("which")).unwrap(), "126");

@@ -25,6 +25,8 @@ mod sample;
 mod server;
 #[path = "common/skip.rs"]
 mod skip;
+#[path = "registry/token_server.rs"]
+mod token_server;
 
 use podunit::image::progress::Silent;
 use podunit::image::{ImageError, Needs, Pulled, Store, pull};

@@ -45,6 +45,7 @@ fn an_image_in_use_stays() {
         .run("podunit image rm nginx")
         .exits(1)
         .says(&["my-shared-pod", "nginx-server"]);
+    pruned_as_by_the_timer(&machine);
     // A stopped pod needs it too, as long as it is defined.
     machine
         .run("systemctl stop pod-my-shared-pod && podunit image rm nginx busybox")
@@ -60,6 +61,36 @@ fn an_image_in_use_stays() {
         .run("podunit image rm nginx")
         .exits(1)
         .says(&["docker.io/library/nginx:latest"]);
+}
+
+/// What no pod has needed for a week goes with the units that come along, once somebody wants them.
+fn pruned_as_by_the_timer(machine: &Machine) {
+    let (timer, service) = ("podunit-image-prune.timer", "podunit-image-prune.service");
+    machine
+        .run(&format!("systemctl is-enabled {timer}"))
+        .says(&["disabled"]);
+    machine.ok(
+        "tar -C /etc -cf /root/old.tar passwd && podunit image import /root/old.tar localhost/old && \
+         touch -d '8 days ago' /var/lib/podunit/images/refs/* && podunit image tag localhost/old localhost/new",
+    );
+    machine.ok(&format!(
+        "systemctl enable --now {timer} && systemctl start {service}"
+    ));
+    assert_eq!(machine.property(timer, "ActiveState"), "active");
+    assert_ne!(machine.property(timer, "NextElapseUSecRealtime"), "");
+    assert_eq!(machine.property(service, "Result"), "success");
+    let names = "podunit image ls --format json | grep -o '\"reference\": \"[^\"]*' | cut -d '\"' -f 4 | sort | tr '\\n' ' '";
+    assert_eq!(
+        machine.ok(names).trim(),
+        "docker.io/library/busybox:latest docker.io/library/nginx:latest localhost/new:latest"
+    );
+    // The last name of it: its layer goes too.
+    let layer = "podunit image inspect localhost/new | grep -o '/var/lib/podunit/images/layers/[0-9a-f]*'";
+    let layer = machine.ok(layer);
+    machine.ok(&format!(
+        "test -d {layer} && touch -d '8 days ago' /var/lib/podunit/images/refs/* && systemctl start {service} && \
+         test ! -e {layer} && systemctl disable --now {timer}"
+    ));
 }
 
 #[test]

@@ -34,6 +34,17 @@ impl Certificates {
         certificates
     }
 
+    /// `token.crt`, which nobody else has signed, and its RSA key: the signatures of token servers are of those.
+    pub(crate) fn for_tokens() -> Self {
+        let certificates = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        certificates.openssl(
+            "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=tokens -keyout token.key -out token.crt",
+        );
+        certificates
+    }
+
     fn openssl(&self, arguments: &str) {
         let made = Command::new("openssl")
             .args(arguments.split(' '))

@@ -14,6 +14,8 @@ pub(crate) struct Wants<'a> {
     pub(crate) tls: Option<(&'a Path, &'a Path)>,
     /// The user `user` with the password `password`.
     pub(crate) login: bool,
+    /// Tokens of a server with this URL, signed with a key of this certificate.
+    pub(crate) tokens: Option<(&'a str, &'a Path)>,
 }
 
 /// A running registry; it ends when dropped.
@@ -36,8 +38,12 @@ impl Registry {
                 key.display()
             )
         });
-        let auth = match wants.login {
-            true => {
+        let auth = match (wants.login, wants.tokens) {
+            (_, Some((realm, certificate))) => format!(
+                "auth: {{token: {{realm: \"{realm}\", service: registry, issuer: tests, rootcertbundle: {}}}}}\n",
+                certificate.display()
+            ),
+            (true, None) => {
                 let users = succeed(Command::new("htpasswd").args(["-nbB", "user", "password"]));
                 fs::write(path("users"), users).unwrap();
                 format!(
@@ -45,7 +51,7 @@ impl Registry {
                     path("users").display()
                 )
             }
-            false => String::new(),
+            (false, None) => String::new(),
         };
         let settings = format!(
             "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n{auth}\

@@ -11,10 +11,10 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-const PLAIN: &[&str] = &["--dest-tls-verify=false"];
+pub(crate) const PLAIN: &[&str] = &["--dest-tls-verify=false"];
 
 /// The registry, where it can run. A test that cannot go on says so.
-fn registry(test: &str, wants: &Wants<'_>) -> Option<Registry> {
+pub(crate) fn registry(test: &str, wants: &Wants<'_>) -> Option<Registry> {
     if !is_root(test) {
         return None;
     }
@@ -120,6 +120,7 @@ fn encrypted_and_with_a_login() {
     let wants = Wants {
         tls: Some((&certificate, &key)),
         login: true,
+        tokens: None,
     };
     let Some(registry) = registry("real::encrypted_and_with_a_login", &wants) else {
         return;
