@@ -5,6 +5,7 @@
 #   make demo                  a pod on a throw-away machine
 #   make bench                 podunit beside Podman with Quadlet, measured (docs/benchmarks.md); QUICK=1: in two
 #                              minutes; GROWTH=1: podunit's cost against size
+#   make soak                  operations at random on pods, 10,000 (OPS=300: so many; SEED=7: the same again)
 #   make check                 everything that must hold before a change is taken
 #   make clean
 
@@ -22,7 +23,7 @@ share       = $(DESTDIR)$(PREFIX)/share
 built       = $(TARGET)/release
 pages       = $(built)/pages
 
-.PHONY: release install demo bench check clean
+.PHONY: release install demo bench soak check clean
 
 release:
 	$(CARGO) build --release --locked
@@ -63,6 +64,12 @@ bench:
 	CARGO=$(CARGO) tests/setup
 	$(MAKE) --no-print-directory release
 	CARGO=$(CARGO) tests/bench/run $(if $(QUICK),--quick) $(if $(GROWTH),--growth) $(BENCH)
+
+# SOAK="--suite sid --verbose": more for tests/soak/run.
+soak:
+	CARGO=$(CARGO) tests/setup
+	$(MAKE) --no-print-directory release
+	CARGO=$(CARGO) tests/soak/run --operations $(or $(OPS),10000) $(if $(SEED),--seed $(SEED)) $(SOAK)
 
 check:
 	tests/check-all

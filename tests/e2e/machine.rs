@@ -1,5 +1,6 @@
 //! A machine for one test.
 
+use crate::skip;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,19 +66,27 @@ impl Ran {
     }
 }
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where the machines' things are, or why there are none.
-fn requirements() -> Result<(PathBuf, PathBuf), &'static str> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err("needs root");
-    }
+/// Where the staged podunit and the images are. `None`, and a line that says so, where there are none.
+pub(crate) fn requirements() -> Option<(PathBuf, PathBuf)> {
     let from = |name| std::env::var_os(name).map(PathBuf::from);
-    from("PODUNIT_STAGE")
-        .zip(from("PODUNIT_IMAGES"))
-        .ok_or("needs a staged podunit; `make check` runs it")
+    let found = from("PODUNIT_STAGE").zip(from("PODUNIT_IMAGES"));
+    let why = match found {
+        Some(_) if nix::unistd::geteuid().is_root() => return found,
+        Some(_) => "needs root",
+        None => "needs a staged podunit; `make check` runs it",
+    };
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    skip::skipped(&test, why);
+    None
+}
+
+/// The machines' Debian.
+pub(crate) fn suite() -> String {
+    std::env::var("PODUNIT_SUITE").unwrap_or_else(|_| "trixie".to_owned())
 }
 
 impl Machine {
@@ -85,16 +94,7 @@ impl Machine {
     /// that says so, where that cannot be.
     pub(crate) fn bare() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let (stage, images) = match requirements() {
-            Ok(found) => found,
-            Err(why) => {
-                let test = std::thread::current().name().unwrap_or("a test").to_owned();
-                // Not by a macro: a passing test's printed words are swallowed. In one piece, beside other tests.
-                let line = format!("skipped {test}: {why}\n");
-                let _ = std::io::stderr().write_all(line.as_bytes());
-                return None;
-            }
-        };
+        let (stage, images) = requirements()?;
         let name = format!(
             "e2e-{}-{}",
             std::process::id(),
@@ -105,13 +105,12 @@ impl Machine {
             script: repository().join("tests/machine/machine"),
         };
         let watch = std::process::id().to_string();
-        let suite = std::env::var("PODUNIT_SUITE").unwrap_or_else(|_| "trixie".to_owned());
         let stage = stage.to_str().expect("a path in UTF-8");
         machine.script(&[
             "boot",
             &machine.name,
             "--suite",
-            &suite,
+            &suite(),
             "--install",
             stage,
             "--watch",
@@ -301,13 +300,13 @@ impl Machine {
             .stdout
     }
 
-    /// Nothing of any pod is there any more: processes, cgroups, mounts, namespaces, interfaces, rules, files.
+    /// Nothing of any pod is there any more: processes, zombies, cgroups, mounts, namespaces, interfaces, rules, files.
     /// The bridge stays, and the mount below which root file systems lie.
     #[track_caller]
     pub(crate) fn nothing_is_left(&self) {
         // The slice goes by a job of its own, a moment after its last unit.
         self.until_prints("systemctl list-units --no-legend --plain --state=active,activating,deactivating,reloading 'pod*'", "");
-        self.until_prints("find /sys/fs/cgroup -name '*pods*'", "");
+        self.until_prints("find /sys/fs/cgroup -name '*pods*'; ps -eo stat= | grep ^Z", "");
         let left = self.ok("ls -A /run/podunit | grep -vx '\\.[a-z]*' ; \
              find /run/podunit/.network -name '*.json' -exec grep -l my-shared-pod {} + ; \
              grep -E ' /run/podunit|nsfs' /proc/self/mountinfo | grep -v ' /run/podunit/.roots ' ; \

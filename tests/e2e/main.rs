@@ -25,6 +25,7 @@ mod record;
 mod signals;
 #[path = "../common/skip.rs"]
 mod skip;
+mod soak;
 #[path = "../guard/stage.rs"]
 mod stage;
 mod stops;
