@@ -108,3 +108,62 @@ fn uses_are_seen() {
     let names: Vec<String> = used_modules(text).into_iter().map(|(_, name)| name).collect();
     assert_eq!(names, ["model", "sys", "systemd", "image"]);
 }
+
+/// Tests that a text names in backticks, as `e2e::faults::name` or `src::systemd::unit::tests::name`.
+fn named_tests(text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named = quoted.filter(|word| word.contains("::") && !word.contains(['/', '…', ' ']));
+    named
+        .filter(|word| *word != "FILE::TEST" && !word.ends_with("::"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Whether the repository has that test.
+fn has_test(name: &str) -> bool {
+    let (module, function) = name.rsplit_once("::").unwrap();
+    let (top, module) = match module.strip_prefix("src::") {
+        Some(module) => ("src", module),
+        None => ("tests", module),
+    };
+    let module = module.replace("::", "/");
+    // Unit tests stand in a module of their own at the end of a file, or in a file.
+    let files = [
+        module.clone() + ".rs",
+        module.trim_end_matches("/tests").to_owned() + ".rs",
+    ];
+    let test = format!("\nfn {function}(");
+    let inner = format!("\n    fn {function}(");
+    files.iter().any(|file| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(top).join(file);
+        std::fs::read_to_string(path).is_ok_and(|text| text.contains(&test) || text.contains(&inner))
+    })
+}
+
+#[test]
+fn every_fault_is_in_the_table_with_tests_that_exist() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/faults.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(2)
+        .collect();
+    let numbers: Vec<usize> = rows
+        .iter()
+        .map(|row| row.split(' ').nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(numbers, (1..=60).collect::<Vec<_>>());
+    for row in rows {
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named = named_tests(last);
+        assert!(
+            !named.is_empty() || last.starts_with("not injected: ") || last == "none",
+            "{row}"
+        );
+        for test in named {
+            assert!(has_test(&test), "docs/faults.md names {test}, which is not there");
+        }
+    }
+    assert!(has_test("house::imports_point_one_way") && !has_test("house::no_such_test"));
+}

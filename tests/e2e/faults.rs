@@ -138,3 +138,80 @@ fn the_bus_and_the_manager_may_be_restarted() {
     machine.ok("systemctl stop pod-my-shared-pod");
     machine.nothing_is_left();
 }
+
+#[test]
+fn signals_to_infra_and_to_the_slice_make_no_half_pod() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.define(
+        "quiet.pod",
+        "[Pod]\nShare=net pid\n[Container a]\nImage=busybox\nExec=sh -c 'trap : HUP; while true; do sleep 1; done'\n\
+         [Container b]\nImage=busybox\nExec=sleep infinity\n[Service b]\nRestart=no\n",
+    );
+    machine.ok("systemctl start pod-quiet");
+    let units = ["pod-quiet-infra", "pod-quiet-a", "pod-quiet-b"];
+    let before = machine.pids(&units);
+    machine.ok("systemctl kill -s TERM pod-quiet-infra");
+    machine.until(
+        &format!("systemctl show -P MainPID {} | xargs", units.join(" ")),
+        |ran| {
+            let mut pairs = ran.stdout.trim().split(' ').zip(before.split(' '));
+            pairs.all(|(now, old)| now != "0" && now != old)
+        },
+    );
+    machine.until_prints("systemctl show -P StatusText pod-quiet", "2/2 ready");
+
+    // Each member by its own handlers.
+    let before = machine.pids(&["pod-quiet", "pod-quiet-infra", "pod-quiet-a"]);
+    let b = machine.pids(&["pod-quiet-b"]);
+    machine.ok("systemctl kill -s HUP pods-quiet.slice");
+    machine.until("systemctl show -P StatusText pod-quiet", |ran| {
+        ran.stdout.starts_with("1/2 ready: b")
+    });
+    assert_eq!(
+        machine.pids(&["pod-quiet", "pod-quiet-infra", "pod-quiet-a"]),
+        before
+    );
+
+    // The number of b's process is another's now, which is none of the pod's business.
+    machine.ok(&format!(
+        "for try in $(seq 100); do echo $(({b} - 1)) > /proc/sys/kernel/ns_last_pid; \
+         setsid sleep 1000 > /dev/null 2>&1 & test $! = {b} && exit 0; kill $!; done; exit 1"
+    ));
+    machine.run("podunit kill quiet -s TERM; podunit kill quiet/b -s KILL; systemctl reload pod-quiet");
+    machine.ok("systemctl stop pod-quiet-b; systemctl stop pod-quiet");
+    machine.ok(&format!("kill {b}"));
+    machine.nothing_is_left();
+}
+
+#[test]
+fn a_member_that_fails_again_and_again_is_left_and_an_administrator_is_not() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.define(
+        "quiet.pod",
+        "[Pod]\nShare=net pid\n[Container steady]\nImage=busybox\nExec=sleep infinity\n\
+         [Container frail]\nImage=busybox\nVolume=/srv/gate:/gate\n\
+         Exec=sh -c 'while ! test -e /gate/fail; do sleep 0.05; done; exit 3'\n",
+    );
+    machine.ok("mkdir -p /srv/gate; for i in $(seq 10); do systemctl restart pod-quiet || exit 1; done");
+    machine.ok("systemctl stop pod-quiet; systemctl start pod-quiet");
+
+    let others = ["pod-quiet", "pod-quiet-infra", "pod-quiet-steady"];
+    let before = machine.pids(&others);
+    machine.ok("touch /srv/gate/fail");
+    machine.until("journalctl --no-pager -o cat -u pod-quiet-frail -n 5", |ran| {
+        ran.stdout.contains("Start request repeated too quickly")
+    });
+    machine.until_prints(
+        "systemctl show -P StatusText pod-quiet",
+        "1/2 ready: frail failed, exit status 3",
+    );
+    machine.run("podunit status quiet").says(&["degraded"]);
+    assert_eq!(machine.pids(&others), before);
+    machine.ok("rm /srv/gate/fail; systemctl reset-failed; systemctl start pod-quiet-frail");
+    machine.until_prints("systemctl show -P StatusText pod-quiet", "2/2 ready");
+    assert_eq!(machine.pids(&others), before);
+}

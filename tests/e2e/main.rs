@@ -30,6 +30,7 @@ mod soak;
 mod stage;
 mod stops;
 mod supervisor;
+mod surroundings;
 #[path = "../guard/trace.rs"]
 mod trace;
 mod updates;
