@@ -153,7 +153,7 @@ fn each_policy_asks_when_it_says() {
     let unit = image_unit(&machine, "pod-always-a");
     for unit in [unit.as_str(), "pod-always-a"] {
         machine
-            .run(&format!("journalctl --no-pager -n 4 -u {unit}"))
+            .run(&format!("journalctl --no-pager -n 8 -u {unit}"))
             .says(&["warning: ", "the image that is here serves, sha256:"]);
     }
     assert!(
