@@ -5,7 +5,7 @@
 use super::images::Images;
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
-use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Pod, Ready, Signal};
+use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Paths, Pod, Ready, Signal};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -168,6 +168,13 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
         unit.passthrough("RequiresMountsFor", &specifier::escape(&words::quote(path)));
     }
     unit.token("StartLimitBurst", START_LIMIT);
+    // A pod that runs has the members that it was started with. One that its definition has got since has to wait for
+    // a restart of the pod, and must not try again and again.
+    let folder = Paths::default().pod(&pod.name).member(&member.name);
+    unit.passthrough(
+        "AssertPathExists",
+        &specifier::escape(&folder.dir().to_string_lossy()),
+    );
     let shared = pod.units.unit.iter().filter(|line| holds_for_members(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
     pass(

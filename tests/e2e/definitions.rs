@@ -73,6 +73,16 @@ fn a_member_taken_out_of_the_definition_is_stopped_with_the_pod() {
     let Some(machine) = Machine::with_founding_pod() else {
         return;
     };
+    // One that comes into it has to wait for a restart, and does not fail again and again meanwhile.
+    let member = "\n[Container later]\nImage=busybox\nExec=sleep infinity\n";
+    machine.define("my-shared-pod.pod", &(crate::FOUNDING.to_owned() + member));
+    machine.run("systemctl start pod-my-shared-pod-later").exits(1);
+    machine.ok("systemctl kill -s KILL pod-my-shared-pod");
+    machine.until_prints("systemctl is-active pod-my-shared-pod", "active");
+    machine.until_prints("systemctl is-system-running", "running");
+    assert_eq!(machine.property("pod-my-shared-pod-later", "NRestarts"), "0");
+    machine.ok("systemctl restart pod-my-shared-pod && systemctl is-active pod-my-shared-pod-later");
+
     let short: String = crate::FOUNDING
         .lines()
         .filter(|line| !line.contains("busybox") && !line.starts_with("Exec"))
