@@ -146,6 +146,11 @@ impl Burst {
             (operation, Duration::from_millis(rng.u64(..most)))
         };
         let mut steps: Vec<_> = (0..length).map(|_| step(rng)).collect();
+        // systemd refuses to start and to stop what is frozen, and does not come back to it: with others that says nothing
+        // of pods.
+        if steps.len() > 1 {
+            steps.retain(|(operation, _)| !matches!(operation, Operation::Freeze(_)));
+        }
         // Many at the same pod find more than many at all of them.
         if rng.bool() {
             let pod = rng.usize(..PODS.len());
