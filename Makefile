@@ -39,6 +39,7 @@ install:
 	ln -sfn ../../../bin/podunit $(systemd)/system-generators/podunit-generator
 	install -Dm644 -t $(systemd)/system units/*.slice units/*.service units/*.timer
 	install -Dm644 packaging/dbus/org.podunit.conf $(share)/dbus-1/system.d/org.podunit.conf
+	install -Dm644 -t $(share)/polkit-1/actions packaging/polkit/org.podunit.policy
 	install -Dm644 packaging/tmpfiles/podunit.conf $(tmpfiles)/podunit.conf
 	install -Dm644 packaging/podunit.conf $(share)/podunit/podunit.conf
 	install -d $(addprefix $(share)/podunit/mount-points/,proc sys dev etc)

@@ -7,8 +7,9 @@ use crate::member::executable::{self, Found};
 use crate::member::oci::Process;
 use crate::member::process::{self, Wanted};
 use crate::member::runtime::Runtime;
-use crate::member::{Member, inside, rootfs, user};
+use crate::member::{Member, inside, main_process, rootfs, user};
 use crate::model::{MemberName, Paths, PodName};
+use crate::sys::cgroup;
 use crate::sys::tree::Tree;
 use crate::systemd::scope::{self, Scope};
 use anyhow::{Context, anyhow, bail};
@@ -145,12 +146,18 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
 fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
     let (pod, name) = (&member.pod.name, &member.container.name);
     let found = inside::look(member).with_context(|| format!("cannot see how {pod}/{name} was started"))?;
-    found.ok_or_else(|| {
-        anyhow!(
+    let found = found.with_context(|| {
+        format!(
             "{pod}/{name} does not run; `systemctl start {}` starts it",
             pod.unit()
         )
-    })
+    })?;
+    let pid = main_process::read_pid(&member.member_paths().pid_file())?;
+    anyhow::ensure!(
+        !pid.is_some_and(cgroup::is_frozen),
+        "{pod}/{name} is frozen; `podunit thaw {pod}` lets the pod go on"
+    );
+    Ok(found)
 }
 
 fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {

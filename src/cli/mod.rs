@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod auto_update;
 pub mod check;
 pub mod exec;
+pub mod freeze;
 pub mod generate;
 pub mod image;
 pub mod infra;
@@ -68,6 +69,8 @@ enum Command {
     Logs(logs::Arguments),
     Kill(kill::Arguments),
     Reload(reload::Arguments),
+    Freeze(freeze::Freeze),
+    Thaw(freeze::Thaw),
     Inspect(inspect::Arguments),
     Analyze(analyze::Arguments),
     AutoUpdate(auto_update::Arguments),
@@ -100,6 +103,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Logs(arguments) => logs::run(&arguments, &paths),
         Command::Kill(arguments) => kill::run(&arguments, &paths),
         Command::Reload(arguments) => reload::run(&arguments, &paths),
+        Command::Freeze(arguments) => freeze::freeze(&arguments, &paths),
+        Command::Thaw(arguments) => freeze::thaw(&arguments, &paths),
         Command::Inspect(arguments) => inspect::run(&arguments, &paths),
         Command::Analyze(arguments) => analyze::run(&arguments, &paths),
         Command::AutoUpdate(arguments) => auto_update::run(&arguments, &paths),

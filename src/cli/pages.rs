@@ -14,6 +14,22 @@ use std::process::ExitCode;
 /// The page of definitions, with places for the tables of keys.
 const POD_PAGE: &str = include_str!("../../packaging/man/podunit.pod.5");
 
+/// Pages that are as they were written.
+const PAGES: [(&str, &str); 3] = [
+    (
+        "podunit.conf.5",
+        include_str!("../../packaging/man/podunit.conf.5"),
+    ),
+    (
+        "podunit.signals.7",
+        include_str!("../../packaging/man/podunit.signals.7"),
+    ),
+    (
+        "org.podunit.Pod1.5",
+        include_str!("../../packaging/man/org.podunit.Pod1.5"),
+    ),
+];
+
 /// Write manual pages (man/) and completions (completions/) into a folder.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -33,14 +49,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     clap_mangen::generate_to(Podunit::command().disable_help_subcommand(true), &man)
         .with_context(|| format!("cannot write manual pages to {}", man.display()))?;
     write(&man.join("podunit.pod.5"), &pod_page())?;
-    write(
-        &man.join("podunit.conf.5"),
-        include_str!("../../packaging/man/podunit.conf.5"),
-    )?;
-    write(
-        &man.join("podunit.signals.7"),
-        include_str!("../../packaging/man/podunit.signals.7"),
-    )?;
+    for (name, page) in PAGES {
+        write(&man.join(name), page)?;
+    }
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut Podunit::command(), "podunit", &completions)
             .with_context(|| format!("cannot write completions to {}", completions.display()))?;

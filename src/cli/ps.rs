@@ -10,7 +10,8 @@ use std::process::ExitCode;
 /// Lists pods and their members.
 ///
 /// Each pod has a line of its own, with its state in the pod's own terms (starting, ready, degraded, recovering,
-/// stopping, failed, inactive); the members below it have the state of their units.
+/// stopping, failed, frozen, inactive), and so have its members (starting, ready, stopping, restarting, frozen, ended,
+/// skipped, stopped, failed). Where no supervisor answers, these are systemd's words for their units.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  podunit ps\n  podunit ps --format json\n\n\
     Exit status: 0 if all pods could be looked at (running or not), 1 if one could not,\n2 if the command line makes no sense.")]

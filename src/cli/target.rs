@@ -108,11 +108,24 @@ pub fn explain(pod: &PodName, error: zbus::Error) -> anyhow::Error {
                 "the pod {pod} does not run: its supervisor {unit} is not on the bus (`systemctl status {unit}`)"
             )
         }
-        "AccessDenied" => anyhow!("not allowed to talk to the supervisor of {pod}: only root is"),
+        "AccessDenied" | "InteractiveAuthorizationRequired" => {
+            anyhow!("not allowed: {}", words(&error))
+        }
         "NoReply" | "Disconnected" => {
             anyhow!("the supervisor of {pod} ended before it answered; the pod may be stopping")
         }
         _ => anyhow::Error::from(error).context(format!("the supervisor of {pod} refused")),
+    }
+}
+
+/// What an error of the bus says, without its name.
+fn words(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(words), _) => words.clone(),
+        zbus::Error::FDO(error) => {
+            zbus::DBusError::description(&**error).map_or_else(|| error.to_string(), str::to_owned)
+        }
+        other => other.to_string(),
     }
 }
 

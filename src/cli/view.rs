@@ -1,12 +1,12 @@
-//! How pods are, for `podunit ps` and `podunit status`: what systemd says of their units, put beside what they were
-//! defined as.
+//! How pods are, for `podunit ps` and `podunit status`: what systemd says of their units and the supervisor of the pod,
+//! put beside what they were defined as. Without a supervisor there is less to tell.
 
 use crate::compiled;
 use crate::definition;
 use crate::model::{Container, ContainerKind, ImageSource, Paths, Pod, PodName};
 use crate::sys::file::read_text;
 use crate::systemd::manager;
-use crate::systemd::pod;
+use crate::systemd::pod::{self, MemberState};
 use crate::systemd::unit::{Active, Properties, Unit};
 use futures_util::future::join_all;
 use serde::Serialize;
@@ -21,7 +21,8 @@ pub struct PodView {
     pub pod: PodName,
     /// Its unit.
     pub unit: String,
-    /// `starting`, `ready`, `degraded`, `recovering`, `stopping`, `failed`, or systemd's `inactive`.
+    /// The supervisor's word (`starting`, `ready`, `degraded`, `frozen`, `recovering`, `stopping`, `failed`), or where it
+    /// does not answer systemd's (`inactive`, `failed`, `active` …).
     pub state: String,
     /// The state in words, empty if there are none.
     pub status: String,
@@ -46,7 +47,7 @@ pub struct PodView {
 pub struct UnitView {
     /// Its name.
     pub unit: String,
-    /// systemd's `ActiveState`.
+    /// systemd's `ActiveState`; of a member the supervisor's word, where it answers (`ready`, `failed`, `frozen` …).
     pub state: String,
     /// Main process, 0 for none.
     pub pid: u32,
@@ -68,8 +69,10 @@ pub struct MemberView {
     pub image: String,
     /// Digest of the image that it was last started with, empty if it has none.
     pub digest: String,
-    /// Why it is not up, or what it says of itself.
+    /// Why it is not ready, or what it says of itself.
     pub detail: String,
+    /// Automatic restarts since the last start that somebody asked for.
+    pub restarts: u32,
 }
 
 /// A unit as read, with what only people want to know.
@@ -77,7 +80,6 @@ pub struct MemberView {
 struct Read {
     unit: Unit,
     status: String,
-    since: u64,
 }
 
 /// Looks at a pod.
@@ -91,51 +93,35 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
     let mut read = read.into_iter().collect::<zbus::Result<Vec<Read>>>()?.into_iter();
     let own = read.next().unwrap_or_default();
     let infra = read.next().unwrap_or_default();
-    let mut members = Vec::with_capacity(definition.members.len());
-    for (member, mut read) in definition.members.iter().zip(read) {
-        if let Some(image) = awaited_image(bus, member, &read.unit).await? {
-            read.status = image;
-        }
-        members.push(view_member(paths, name, member, read));
-    }
-    let state = match own.unit.active {
-        Active::Inactive | Active::Failed => own.unit.active.word().to_owned(),
-        // The supervisor knows better, if it answers.
-        active => pod::state(bus, name)
-            .await
-            .unwrap_or_else(|_| active.word().to_owned()),
+    // The supervisor knows better, if it answers.
+    let told = match own.unit.active {
+        Active::Inactive | Active::Failed => None,
+        _ => pod::properties(bus, name).await.ok(),
     };
+    let told = told.unwrap_or_default();
+    let of_members = told.members.unwrap_or_default();
+    let members = definition.members.iter().zip(read).map(|(member, read)| {
+        let told = of_members.iter().find(|told| told.name == member.name.as_str());
+        view_member(paths, name, member, read, told)
+    });
     let status = match own.unit.active {
         Active::Failed if own.status.is_empty() => own.unit.failure(),
         Active::Inactive => String::new(),
-        _ => own.status,
+        _ => told.status.unwrap_or(own.status),
     };
     Ok(PodView {
-        state,
+        members: members.collect(),
+        state: told.state.unwrap_or_else(|| own.unit.active.word().to_owned()),
         status,
-        since: own.since,
+        since: told.since.unwrap_or(own.unit.since),
         ports: definition.ports.iter().map(ToString::to_string).collect(),
         addresses: addresses(paths, name),
         differs: differs(paths, &definition),
         source: definition.source,
         infra: view_unit(name.infra_unit(), &infra),
-        members,
         unit: name.unit(),
         pod: definition.name,
     })
-}
-
-/// What is to be said of the fetch of an image, if that is what the member waits for.
-async fn awaited_image(bus: &Connection, member: &Container, unit: &Unit) -> zbus::Result<Option<String>> {
-    let Some(request) = member.request().filter(|_| unit.is_down() && unit.job) else {
-        return Ok(None);
-    };
-    let fetch = read(bus, &request.unit()).await?;
-    let is_under_way = fetch.unit.job || fetch.unit.active == Active::Activating;
-    Ok(is_under_way.then(|| match fetch.status.is_empty() {
-        true => "waits for its image".to_owned(),
-        false => format!("waits for its image: {}", fetch.status),
-    }))
 }
 
 async fn read(bus: &Connection, unit: &str) -> zbus::Result<Read> {
@@ -143,9 +129,6 @@ async fn read(bus: &Connection, unit: &str) -> zbus::Result<Read> {
     read.unit = manager::read_unit(bus, unit, |properties: &Properties<'_>| {
         if let Some(Variant::Str(status)) = properties.get("StatusText") {
             read.status = status.to_string();
-        }
-        if let Some(Variant::U64(since)) = properties.get("StateChangeTimestamp") {
-            read.since = *since;
         }
     })
     .await?;
@@ -157,22 +140,36 @@ fn view_unit(unit: String, read: &Read) -> UnitView {
         unit,
         state: read.unit.active.word().to_owned(),
         pid: read.unit.main_pid,
-        since: read.since,
+        since: read.unit.since,
     }
 }
 
-fn view_member(paths: &Paths, pod: &PodName, member: &Container, read: Read) -> MemberView {
+fn view_member(
+    paths: &Paths,
+    pod: &PodName,
+    member: &Container,
+    read: Read,
+    told: Option<&MemberState>,
+) -> MemberView {
     let unit = &read.unit;
-    let detail = match unit.active {
-        _ if unit.restarting => format!("{} after: {}", unit.waiting(), unit.failure()),
-        Active::Failed => unit.failure(),
-        Active::Active if member.kind == ContainerKind::Init => format!("done, {}", unit.failure()),
+    let mut view = view_unit(pod.member_unit(&member.name), &read);
+    let detail = match told {
+        Some(told) if !told.detail.is_empty() => told.detail.clone(),
+        None if unit.restarting => format!("{} after: {}", unit.waiting(), unit.failure()),
+        None if unit.active == Active::Failed => unit.failure(),
+        None if unit.active == Active::Active && member.kind == ContainerKind::Init => {
+            format!("done, {}", unit.failure())
+        }
         _ => read.status.clone(),
     };
+    if let Some(told) = told {
+        view.state.clone_from(&told.state);
+    }
     MemberView {
         member: member.name.to_string(),
-        unit: view_unit(pod.member_unit(&member.name), &read),
-        ready: unit.active == Active::Active,
+        ready: told.map_or(unit.active == Active::Active, |told| told.state == "ready"),
+        restarts: unit.restarts,
+        unit: view,
         image: match &member.image {
             ImageSource::Image(request) => request.reference.clone(),
             ImageSource::Rootfs(path) => path.clone(),

@@ -156,6 +156,8 @@ pub enum PodState {
     Ready,
     /// Ready before; now a member that it needs is not.
     Degraded,
+    /// Ready before; now every member of it is held still.
+    Frozen,
     /// Infra died, or the pod is restarted as a whole; members are coming back.
     Recovering,
     /// Being stopped.
@@ -171,6 +173,7 @@ impl PodState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Degraded => "degraded",
+            Self::Frozen => "frozen",
             Self::Recovering => "recovering",
             Self::Stopping => "stopping",
             Self::Failed => "failed",

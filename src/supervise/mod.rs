@@ -15,6 +15,7 @@ mod probe;
 mod relay;
 mod reload;
 mod report;
+mod rights;
 mod run;
 mod service;
 mod signals;

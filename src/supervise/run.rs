@@ -6,6 +6,7 @@ mod jobs;
 mod launchers;
 mod limit;
 mod probes;
+mod publish;
 
 use super::bus::Bus;
 use super::event::{Action, Event, Role};
@@ -14,7 +15,7 @@ use super::plan::{MemberPlan, Plan};
 use super::ports;
 use super::probe::{Done, Watches};
 use super::report::{Log, Notifier};
-use super::service::{self, Pod1, Request};
+use super::service::{self, Description, Pod1, Request};
 use super::signals::{Sent, Signals};
 use super::state::{Machine, Part};
 use crate::model::Paths;
@@ -31,8 +32,8 @@ use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Clients of the D-Bus interface that may wait at once.
@@ -70,6 +71,11 @@ pub(super) struct Supervisor {
     /// When the published ports are looked at again, and how long after the look before.
     ports: Option<(Instant, Duration)>,
     watches: Watches,
+    /// How the pod is, for the D-Bus interface, and what serves that on the present connection.
+    description: watch::Sender<Description>,
+    serving: Option<JoinHandle<()>>,
+    /// Who waits until every unit has been read again.
+    looked: Vec<oneshot::Sender<()>>,
     /// When the launchers are looked at, and how long after the look before.
     settle: Option<(Instant, Duration)>,
     alarm: Option<Instant>,
@@ -144,6 +150,9 @@ impl Supervisor {
             reports: JoinSet::new(),
             ports: None,
             watches: Watches::new(&plan),
+            description: watch::Sender::default(),
+            serving: None,
+            looked: Vec::new(),
             settle: None,
             alarm: None,
             reconnect: (now, RECONNECT.0),
@@ -174,7 +183,7 @@ impl Supervisor {
                 Wake::Bus(Err(error)) => self.disconnect(&error).await,
                 Wake::Reconnect => self.connect().await,
                 Wake::Signal(signal) => self.signal(signal.context("cannot read signals")?).await,
-                Wake::Request(request) => self.serve(request),
+                Wake::Request(request) => self.serve(request).await,
                 Wake::Ports => self.look_at_ports().await,
                 Wake::Probe => self.probe().await,
                 Wake::Probed(done) => self.probed(&done).await,
@@ -249,7 +258,8 @@ impl Supervisor {
             Event::Unit(Role::Member(at), unit) => Some((*at, MainProcess::of(unit))),
             _ => None,
         };
-        if event == Event::Synced {
+        let synced = event == Event::Synced;
+        if synced {
             self.begin(Phase::Members);
         }
         let actions = self.machine.step(event);
@@ -265,6 +275,12 @@ impl Supervisor {
         }
         if !self.machine.is_starting() {
             (self.ports, self.deadline) = (None, Limit::None);
+        }
+        self.publish();
+        if synced {
+            for seen in self.looked.drain(..) {
+                let _ = seen.send(());
+            }
         }
     }
 
@@ -379,16 +395,17 @@ impl Supervisor {
                         .map(|member| member.name.clone())
                         .collect(),
                     requests: self.requests.0.clone(),
+                    description: self.description.subscribe(),
+                    log: self.log.clone(),
                 };
                 let (connection, log) = (bus.connection().clone(), self.log.clone());
                 self.bus = Some(bus);
-                tokio::spawn(async move {
+                self.serving = Some(tokio::spawn(async move {
                     if let Err(error) = service::serve(connection, pod).await {
-                        let text =
-                            format!("`podunit kill` and `podunit reload` cannot reach this pod: {error}");
+                        let text = format!("nobody can reach this pod over D-Bus: {error}");
                         log.line(Priority::Warning, &text);
                     }
-                });
+                }));
             }
             Err(error) => self.disconnect(&error).await,
         }
@@ -396,6 +413,9 @@ impl Supervisor {
 
     /// The members go on; what happens meanwhile is read when the bus is back.
     async fn disconnect(&mut self, error: &zbus::Error) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+        }
         if self.bus.take().is_some() || self.reconnect.1 == RECONNECT.0 {
             self.log.line(
                 Priority::Warning,

@@ -12,6 +12,8 @@ pub enum Standing {
     Unready(String),
     /// An init member that has ended with success.
     Done,
+    /// Active, and held still.
+    Frozen,
     /// On its way; the words say what it waits for.
     Pending(&'static str),
     /// Was up in this life of the pod and ended with success.
@@ -61,6 +63,7 @@ pub fn member(unit: &Unit, infra: &Unit) -> Standing {
         again,
     };
     match unit.active {
+        Active::Active if unit.frozen => Standing::Frozen,
         Active::Active => Standing::Up,
         _ if unit.restarting && matches!(unit.result.as_str(), "" | "success") => {
             Standing::Pending("has ended and is started again")

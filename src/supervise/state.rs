@@ -115,6 +115,11 @@ impl Member {
         Some(&self.probed).filter(|probed| probed.life == self.unit.invocation)
     }
 
+    /// Whether it is up, with a process.
+    fn has_process(&self) -> bool {
+        self.unit.active == Active::Active && self.unit.main_pid != 0
+    }
+
     /// Whether it is being started, as far as its own process is concerned.
     fn is_coming(&self) -> bool {
         self.unit.active == Active::Activating && !self.unit.restarting
@@ -280,11 +285,29 @@ impl Machine {
             Phase::Starting => PodState::Starting,
             Phase::Up if standing::infra(&self.infra) != Infra::Up => PodState::Recovering,
             Phase::Up if self.recovering || self.is_renewed() => PodState::Recovering,
+            Phase::Up if self.is_frozen() => PodState::Frozen,
             Phase::Up if self.members.iter().all(|member| member.is_fine(&self.infra)) => PodState::Ready,
             Phase::Up => PodState::Degraded,
             Phase::Stopping(Stop { failure: Some(_), .. }) => PodState::Failed,
             Phase::Stopping(_) => PodState::Stopping,
         }
+    }
+
+    /// Whether every member that runs is held still.
+    pub fn is_frozen(&self) -> bool {
+        let mut running = (self.members.iter())
+            .filter(|member| member.has_process())
+            .peekable();
+        running.peek().is_some() && running.all(|member| member.unit.frozen)
+    }
+
+    /// The members that run: those that are held still, or those that are not.
+    pub fn running(&self, frozen: bool) -> impl Iterator<Item = usize> {
+        let chosen = move |at: &usize| {
+            let member = &self.members[*at];
+            member.has_process() && member.unit.frozen == frozen
+        };
+        (0..self.members.len()).filter(chosen)
     }
 
     /// Takes an event and says what to do about it.
@@ -419,7 +442,9 @@ impl Machine {
         actions.push(match state {
             PodState::Ready if before == PodState::Starting => Action::Note("the pod is ready".to_owned()),
             PodState::Ready => Action::Note(format!("the pod is ready again: {status}")),
-            PodState::Starting | PodState::Stopping => Action::Note(format!("the pod is {status}")),
+            PodState::Starting | PodState::Frozen | PodState::Stopping => {
+                Action::Note(format!("the pod is {status}"))
+            }
             PodState::Degraded | PodState::Recovering => Action::Warn(format!("the pod is {word}: {status}")),
             PodState::Failed => Action::Warn(format!("the pod has failed: {status}")),
         });

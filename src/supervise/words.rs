@@ -2,6 +2,7 @@
 
 use super::standing::{self, Infra, Standing};
 use super::state::{Machine, Phase, Ports, Stop};
+use crate::systemd::unit::Active;
 
 /// How many members a status names before it only counts.
 const NAMED: usize = 8;
@@ -12,6 +13,7 @@ impl Machine {
         match &self.phase {
             Phase::Starting => self.counted(self.waits_for()),
             Phase::Up => match standing::infra(&self.infra) {
+                Infra::Up if self.is_frozen() => "frozen".to_owned(),
                 Infra::Up => self.counted(self.remarks().into_iter().chain(self.intention()).collect()),
                 _ if self.infra.restarting => format!("infra is started again: {}", self.infra.failure()),
                 _ => format!("infra is {}", self.infra.active.word()),
@@ -66,7 +68,7 @@ impl Machine {
     }
 
     /// How many members the pod is to run with, all of them or those that are ready.
-    fn count(&self, ready: bool) -> usize {
+    pub fn count(&self, ready: bool) -> usize {
         let counts = |standing: &Standing| match ready {
             true => *standing == Standing::Up,
             false => *standing != Standing::Skipped,
@@ -81,37 +83,56 @@ impl Machine {
             .count()
     }
 
+    /// How a member stands, in one word for users.
+    pub fn member_state(&self, at: usize) -> &'static str {
+        match self.standing(at) {
+            Standing::Up => "ready",
+            Standing::Unready(_) => "unready",
+            Standing::Done => "done",
+            Standing::Frozen => "frozen",
+            Standing::Pending(_) if self.members[at].unit.active == Active::Deactivating => "stopping",
+            Standing::Pending(_) => "starting",
+            Standing::Ended => "ended",
+            Standing::Skipped => "skipped",
+            Standing::Stopped(_) => "stopped",
+            Standing::Failed { again: true, .. } => "restarting",
+            Standing::Failed { again: false, .. } => "failed",
+        }
+    }
+
     fn remarks(&self) -> Vec<String> {
         (0..self.members.len()).filter_map(|at| self.remark(at)).collect()
     }
 
-    /// What is to be said of a member, unless it is simply up.
+    /// What is to be said of a member, unless all is well with it.
     pub(super) fn remark(&self, at: usize) -> Option<String> {
         let member = &self.members[at];
-        let name = member.title();
         let needless = if member.essential { "" } else { " (not essential)" };
-        let remark = match self.standing(at) {
+        let detail = self.detail(at)?;
+        Some(format!("{} {detail}{needless}", member.title()))
+    }
+
+    /// The same, behind its name.
+    pub fn detail(&self, at: usize) -> Option<String> {
+        let unit = &self.members[at].unit;
+        match self.standing(at) {
             Standing::Up | Standing::Done => None,
-            Standing::Unready(why) => Some(format!("{name} is not ready: {why}")),
+            Standing::Unready(why) => Some(format!("is not ready: {why}")),
+            Standing::Frozen => Some("is frozen".to_owned()),
             Standing::Pending(what) => Some(match self.awaited_image(at) {
                 None => match self.not_yet(at) {
-                    Some(why) => format!("{name} {what}: {why}"),
-                    None => format!("{name} {what}"),
+                    Some(why) => format!("{what}: {why}"),
+                    None => what.to_owned(),
                 },
-                Some((image, fetch)) if fetch.status.is_empty() => {
-                    format!("{name} waits for its image {image}")
-                }
-                Some((image, fetch)) => format!("{name} waits for its image {image}: {}", fetch.status),
+                Some((image, fetch)) if fetch.status.is_empty() => format!("waits for its image {image}"),
+                Some((image, fetch)) => format!("waits for its image {image}: {}", fetch.status),
             }),
-            Standing::Ended => Some(format!("{name} {}", member.unit.ending())),
-            Standing::Skipped => Some(format!("{name} was skipped, a condition of its unit is not met")),
-            Standing::Stopped(None) => Some(format!("{name} is stopped")),
-            Standing::Stopped(Some(why)) => Some(format!("{name} is stopped, {why}")),
-            Standing::Failed { why, again: false } => Some(format!("{name} failed, {why}")),
-            Standing::Failed { why, again: true } => {
-                Some(format!("{name} failed, {why}, and {}", member.unit.waiting()))
-            }
-        };
-        remark.map(|remark| remark + needless)
+            Standing::Ended => Some(unit.ending()),
+            Standing::Skipped => Some("was skipped, a condition of its unit is not met".to_owned()),
+            Standing::Stopped(None) => Some("is stopped".to_owned()),
+            Standing::Stopped(Some(why)) => Some(format!("is stopped, {why}")),
+            Standing::Failed { why, again: false } => Some(format!("failed, {why}")),
+            Standing::Failed { why, again: true } => Some(format!("failed, {why}, and {}", unit.waiting())),
+        }
     }
 }

@@ -18,6 +18,13 @@ pub fn is_of_unit(text: &str, unit: &str) -> bool {
     parse(text).is_some_and(|path| path.split('/').any(|name| name == unit))
 }
 
+/// Whether a process is held still by its cgroup or one above (`cgroup.events`). One of which that cannot be seen is not.
+pub fn is_frozen(pid: i32) -> bool {
+    let events = of(&pid.to_string()).map(|path| format!("/sys/fs/cgroup{path}/cgroup.events"));
+    let events = events.and_then(|path| fs::read_to_string(path).ok());
+    events.is_some_and(|events| events.lines().any(|line| line == "frozen 1"))
+}
+
 fn parse(text: &str) -> Option<String> {
     let path = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     Some(path.strip_suffix("/.control").unwrap_or(path).to_owned())

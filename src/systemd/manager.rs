@@ -250,6 +250,18 @@ pub async fn queue_signal_unit(
         .map(drop)
 }
 
+/// Holds every process of a unit still, or lets them go on; a slice's with those of all units in it. Returns when it is
+/// done.
+///
+/// # Errors
+/// systemd refuses (the unit is not active, it is just being frozen), or there is no systemd to ask.
+pub async fn freeze_unit(bus: &Connection, unit: &str, still: bool) -> Result<()> {
+    let method = if still { "FreezeUnit" } else { "ThawUnit" };
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), method, &(unit,))
+        .await
+        .map(drop)
+}
+
 /// Reads what a pod is judged by, and lets `more` read further properties of the unit and service interfaces.
 ///
 /// # Errors

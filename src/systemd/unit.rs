@@ -96,6 +96,10 @@ pub struct Unit {
     pub condition: Check,
     /// `AssertResult`.
     pub assertion: Check,
+    /// Its processes are held still, by itself or with its slice (`FreezerState`).
+    pub frozen: bool,
+    /// Since when it is as it is (`StateChangeTimestamp`), in microseconds since 1970; 0 if it never was anything else.
+    pub since: u64,
 }
 
 /// What a unit waits before it is started again (systemd.service(5)), in microseconds.
@@ -184,6 +188,12 @@ impl Unit {
         set(&mut self.condition.met, truth("ConditionResult"));
         set(&mut self.assertion.at, number("AssertTimestampMonotonic"));
         set(&mut self.assertion.met, truth("AssertResult"));
+        // `frozen`, and `frozen-by-parent` in later releases.
+        set(
+            &mut self.frozen,
+            text("FreezerState").map(|state| state.starts_with("frozen")),
+        );
+        set(&mut self.since, number("StateChangeTimestamp"));
     }
 
     /// Whether its processes have ended and systemd does not mean to start them again by itself.

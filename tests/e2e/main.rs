@@ -7,6 +7,7 @@
 mod analyze;
 mod boot;
 mod cost;
+mod dbus;
 mod definitions;
 mod examples;
 mod faults;

@@ -79,9 +79,6 @@ impl Subject {
 
     /// Whether the process is in a frozen cgroup, its own or one above.
     fn is_frozen(&self) -> bool {
-        let group = cgroup::of(&self.pid.to_string()).unwrap_or_default();
-        let group = self.paths.cgroups().join(group.trim_start_matches('/'));
-        let events = file::read_text(&group.join("cgroup.events"), LONGEST);
-        events.is_ok_and(|events| events.lines().any(|line| line == "frozen 1"))
+        i32::try_from(self.pid).is_ok_and(cgroup::is_frozen)
     }
 }

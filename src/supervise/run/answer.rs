@@ -1,16 +1,22 @@
 //! Answers: to signals sent to the pod, and to clients of the D-Bus interface.
 
 use super::Supervisor;
+use super::jobs::freeze;
 use crate::model::{MemberName, Signal};
 use crate::supervise::deliver::{self, Order};
-use crate::supervise::event::Event;
+use crate::supervise::event::{Action, Event};
 use crate::supervise::reload::{self, Reload};
-use crate::supervise::service::{Description, Request};
+use crate::supervise::service::{Outcome, Request};
 use crate::supervise::signals::Sent;
 use crate::supervise::standing::Standing;
-use crate::systemd::pod::MemberState;
+use crate::systemd::job::{self, Kind};
+use crate::systemd::journal::Priority;
+use crate::systemd::manager;
+use crate::systemd::pod::Delivery;
+use tokio::sync::oneshot;
+use zbus::Connection;
 
-type Answer = tokio::sync::oneshot::Sender<Vec<crate::systemd::pod::Delivery>>;
+type Answer = oneshot::Sender<Vec<Delivery>>;
 
 impl Supervisor {
     pub(super) async fn signal(&mut self, sent: Sent) {
@@ -33,8 +39,8 @@ impl Supervisor {
     }
 
     fn routed(&self, at: usize, sent: Sent) -> Order {
-        // What is starting is not the payload yet, or not ready for signals.
-        let up = self.machine.standing(at) == Standing::Up;
+        // What is starting is not the payload yet, or not ready for signals. What is frozen takes them when it thaws.
+        let up = matches!(self.machine.standing(at), Standing::Up | Standing::Frozen);
         Order::routed(
             &self.plan.members[at],
             if up { self.machine.member(at).main_pid } else { 0 },
@@ -61,7 +67,7 @@ impl Supervisor {
         self.reports.spawn(task);
     }
 
-    pub(super) fn serve(&mut self, request: Request) {
+    pub(super) async fn serve(&mut self, request: Request) {
         let members = 0..self.plan.members.len();
         let pid = |at: usize| self.machine.member(at).main_pid;
         match request {
@@ -105,19 +111,15 @@ impl Supervisor {
                     let _ = answer.send(report);
                 });
             }
-            Request::Describe { answer } => {
-                let member = |at: usize| MemberState {
-                    member: self.plan.members[at].name.to_string(),
-                    unit: self.plan.members[at].unit.clone(),
-                    pid: pid(at),
-                    active: self.machine.member(at).active.word().to_owned(),
-                    detail: self.machine.remark(at).unwrap_or_default(),
-                };
-                let _ = answer.send(Description {
-                    state: self.machine.state().word(),
-                    status: self.machine.status().to_owned(),
-                    members: members.map(member).collect(),
-                });
+            Request::Restart { member, answer } => {
+                let unit = self.plan.name.member_unit(&member);
+                self.restart(unit, answer);
+            }
+            Request::Freeze { still, answer } => self.freeze(still, answer),
+            Request::Look { seen } => {
+                self.looked.push(seen);
+                self.step(Event::Syncing).await;
+                self.act(Action::Sync).await;
             }
         }
     }
@@ -127,4 +129,67 @@ impl Supervisor {
         (0..self.plan.members.len())
             .filter(move |at| name.is_none_or(|name| self.plan.members[*at].name == *name))
     }
+
+    fn restart(&self, unit: String, answer: oneshot::Sender<Outcome<u32>>) {
+        let bus = self.connection();
+        tokio::spawn(async move {
+            let _ = answer.send(match bus {
+                Ok(bus) => restart(&bus, &unit).await,
+                Err(why) => Err(why),
+            });
+        });
+    }
+
+    /// Member by member, and not the slice: infra would be frozen with it, and should it end then, systemd (from 255 on)
+    /// would start its `ExecStopPost=` in the frozen cgroup and itself wait for ever.
+    fn freeze(&self, still: bool, answer: oneshot::Sender<Outcome<()>>) {
+        let units = match still {
+            true => self.running(false).collect(),
+            false => self.frozen(),
+        };
+        let bus = self.connection();
+        let (requests, log) = (self.requests.0.clone(), self.log.clone());
+        tokio::spawn(async move {
+            let done = match bus {
+                Ok(bus) => freeze(&bus, &units, still).await,
+                Err(why) => Err(why),
+            };
+            if done.is_ok() {
+                log.line(
+                    Priority::Info,
+                    if still {
+                        "the pod is frozen"
+                    } else {
+                        "the pod goes on"
+                    },
+                );
+            }
+            // systemd 252 tells nobody. The properties are true before the client has its answer.
+            let (seen, done_looking) = oneshot::channel();
+            if requests.send(Request::Look { seen }).await.is_ok() {
+                let _ = done_looking.await;
+            }
+            let _ = answer.send(done);
+        });
+    }
+
+    fn connection(&self) -> Outcome<Connection> {
+        let bus = self.bus.as_ref().map(|bus| bus.connection().clone());
+        bus.ok_or_else(|| "there is no connection to systemd".to_owned())
+    }
+}
+
+/// Restarts a unit and returns its new main process.
+async fn restart(bus: &Connection, unit: &str) -> Outcome<u32> {
+    let asked = job::run(bus, unit, Kind::Restart).await;
+    match asked.map_err(|error| error.to_string())?.as_str() {
+        "done" => {}
+        result => {
+            return Err(format!(
+                "the restart of {unit} ended as `{result}` (`systemctl status {unit}` says why)"
+            ));
+        }
+    }
+    let read = manager::read_unit(bus, unit, |_| {}).await;
+    Ok(read.map_err(|error| error.to_string())?.main_pid)
 }

@@ -599,6 +599,46 @@ fn a_start_that_takes_too_long_says_what_it_waited_for() {
     assert_eq!(pod.step(Event::Deadline), []);
 }
 
+fn frozen(invocation: u128) -> Unit {
+    Unit {
+        frozen: true,
+        ..up(invocation)
+    }
+}
+
+#[test]
+fn a_frozen_pod_says_so_and_is_not_ready() {
+    let mut pod = Pod::ready();
+    pod.member(0, frozen(2));
+    assert_eq!(
+        (pod.machine.state(), pod.status()),
+        (PodState::Degraded, "1/2 ready: a is frozen")
+    );
+    pod.member(1, frozen(3));
+    assert_eq!((pod.machine.state(), pod.status()), (PodState::Frozen, "frozen"));
+    pod.member(0, up(2));
+    pod.member(1, up(3));
+    assert_eq!(pod.machine.state(), PodState::Ready);
+    // A member that is frozen while the pod starts holds it up.
+    let mut pod = Pod::new(None, up(1), [up(2), frozen(3)]);
+    pod.step(Event::Settled(vec![Launcher::Done; 2]));
+    pod.step(Event::Ports(Vec::new()));
+    assert_eq!(pod.machine.state(), PodState::Starting);
+}
+
+#[test]
+fn a_job_to_stop_a_frozen_infra_is_not_relied_on() {
+    let mut pod = Pod::ready();
+    pod.own = Active::Deactivating;
+    let stopping = Unit {
+        job: true,
+        ..frozen(1)
+    };
+    pod.infra(stopping);
+    let actions = pod.step(Event::Stop);
+    assert!(actions.contains(&Action::StopUnit(Role::Infra)), "{actions:?}");
+}
+
 fn fetching(status: &str) -> Event {
     let fetch = Fetch {
         under_way: true,
