@@ -1,27 +1,24 @@
 //! `podunit exec`: a further process in a running member.
 
+use super::target::Target;
 use super::{member, output};
-use crate::compiled;
-use crate::member::environment::Environment;
+use crate::member::attached::{self, Streams};
+use crate::member::environment::{self, Environment};
 use crate::member::executable::{self, Found};
 use crate::member::oci::Process;
 use crate::member::process::{self, Wanted};
-use crate::member::runtime::Runtime;
 use crate::member::{Member, inside, main_process, rootfs, user};
 use crate::model::{MemberName, Paths, PodName};
 use crate::sys::cgroup;
+use crate::sys::file::read_text;
 use crate::sys::tree::Tree;
 use crate::systemd::scope::{self, Scope};
 use anyhow::{Context, anyhow, bail};
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::Pid;
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitCode, ExitStatus, Stdio};
-use std::str::FromStr;
-use std::thread;
+use std::path::PathBuf;
+use std::process::{ExitCode, ExitStatus};
 
 /// podunit itself could not do what was asked; Podman's number.
 const FAILURE: u8 = 125;
@@ -29,6 +26,9 @@ const FAILURE: u8 = 125;
 const CANNOT_RUN: u8 = 126;
 /// There is no such program, as in a shell.
 const NOT_FOUND: u8 = 127;
+
+/// Largest file of variables that is read, in bytes.
+const LARGEST_ENV_FILE: u64 = 1 << 20;
 
 /// How long processes left in the scope may take to end when the pod stops, in microseconds.
 const STOP_TIMEOUT: u64 = 2_000_000;
@@ -60,6 +60,9 @@ pub struct Arguments {
     /// Set a variable of the command's environment; a name alone takes the value it has here
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
+    /// Set variables from lines NAME=VALUE of a file; what -e sets goes before them
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
     /// Run as this user and group of the container, by name or number
     #[arg(short, long, value_name = "USER[:GROUP]")]
     user: Option<String>,
@@ -67,29 +70,18 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FOLDER")]
     workdir: Option<String>,
     /// The member
-    #[arg(value_name = "POD/MEMBER")]
-    target: Target,
+    #[arg(value_name = "POD/MEMBER", value_parser = with_member)]
+    target: String,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }
 
-/// `POD/MEMBER`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
-    pod: PodName,
-    member: MemberName,
-}
-
-impl FromStr for Target {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (pod, member) = text
-            .split_once('/')
-            .ok_or("write POD/MEMBER, such as web/nginx")?;
-        let pod = pod.parse().map_err(|error| format!("the pod: {error}"))?;
-        let member = member.parse().map_err(|error| format!("the member: {error}"))?;
-        Ok(Self { pod, member })
+/// The text has a member in it; which, is looked for later.
+fn with_member(text: &str) -> Result<String, String> {
+    match text.contains('/') {
+        true => Ok(text.to_owned()),
+        false => Err("write POD/MEMBER, such as web/nginx".to_owned()),
     }
 }
 
@@ -106,9 +98,12 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
 }
 
 fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
-    let target = &arguments.target;
-    let pod = compiled::running(paths, &target.pod)?;
-    let member = member::find(paths, &pod, &target.member)?;
+    let target = Target::find(&arguments.target, paths)?;
+    let name = target
+        .member
+        .as_ref()
+        .context("write POD/MEMBER, such as web/nginx")?;
+    let member = member::find(paths, &target.pod, name)?;
     let runtime = member::runtime(paths)?;
     if arguments.tty && !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         bail!("-t needs a terminal, and standard input or output is none; leave -t out");
@@ -123,23 +118,26 @@ fn exec(arguments: &Arguments, paths: &Paths) -> anyhow::Result<u8> {
         Found::Program => {}
         Found::Nothing => {
             output::error(&anyhow!(
-                "there is no program `{program}` in {}/{}",
-                target.pod,
-                target.member
+                "there is no program `{program}` in {}/{name}",
+                target.pod.name
             ));
             return Ok(NOT_FOUND);
         }
         Found::NotExecutable => {
             output::error(&anyhow!(
-                "`{program}` in {}/{} is not a program",
-                target.pod,
-                target.member
+                "`{program}` in {}/{name} is not a program",
+                target.pod.name
             ));
             return Ok(CANNOT_RUN);
         }
     }
     enter_scope(member)?;
-    run_process(member, &runtime, &process, arguments)
+    let streams = Streams {
+        input: arguments.interactive || arguments.tty,
+        terminal: arguments.tty,
+    };
+    let status = attached::run(member, &runtime, &process, streams)?;
+    Ok(exit_status(status))
 }
 
 /// The member's own process as it was described to the runtime, and the root file system it sees.
@@ -176,6 +174,11 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
         bail!("--workdir={folder}: write an absolute path in the container");
     }
     let mut environment = Vec::new();
+    for file in &arguments.env_file {
+        let text = read_text(file, LARGEST_ENV_FILE);
+        let text = text.with_context(|| format!("--env-file={}", file.display()))?;
+        environment.extend(environment::parse_file(&text));
+    }
     for variable in &arguments.env {
         match variable.split_once('=') {
             Some(("", _)) => bail!("--env={variable}: write NAME=VALUE"),
@@ -196,6 +199,11 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
     })
 }
 
+/// The scope of a command in a member; `random` tells it from others.
+pub(super) fn scope_name(pod: &PodName, member: &MemberName, random: &str) -> String {
+    format!("podunit-exec-{pod}-{member}-{random}.scope")
+}
+
 /// Puts this process into a scope in the pod's slice, bound to its infra unit: nothing that is started from here
 /// escapes the pod's limits or outlives it.
 fn enter_scope(member: Member<'_>) -> anyhow::Result<()> {
@@ -206,125 +214,13 @@ fn enter_scope(member: Member<'_>) -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let entered = runtime.block_on(scope::enter(Scope {
-        name: &format!("podunit-exec-{pod}-{name}-{random}.scope"),
+        name: &scope_name(pod, name, random),
         description: &format!("podunit exec {pod}/{name}"),
         slice: &pod.slice(),
         bound_to: &pod.infra_unit(),
         stop_timeout: STOP_TIMEOUT,
     }));
     entered.with_context(|| format!("systemd does not let the command into the pod `{pod}`"))
-}
-
-/// Runs the process with the runtime and gives its exit status.
-///
-/// What is no terminal is handed on through pipes: the runtime gives the files it is started with to the container's
-/// user, and standard input may well be `/etc/shadow`.
-fn run_process(
-    member: Member<'_>,
-    runtime: &Runtime,
-    process: &Process,
-    arguments: &Arguments,
-) -> anyhow::Result<u8> {
-    let description = inside::describe(process)?;
-    // Before any thread is made, so that all of them leave the signals to the loop below.
-    let signals = forwarded_signals();
-    signals.thread_block()?;
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let input = arguments.interactive || arguments.tty;
-    let mut command = inside::command(member, runtime, &description);
-    // Only the runtime may hold our terminal, and only to copy between it and the one that it makes for the program:
-    // a program of the container that held it could read what is typed next.
-    let hand_on = |terminal: bool| {
-        if arguments.tty && terminal {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        }
-    };
-    command.stdin(if input {
-        hand_on(stdin.is_terminal())
-    } else {
-        Stdio::null()
-    });
-    command.stdout(hand_on(stdout.is_terminal()));
-    command.stderr(hand_on(stderr.is_terminal()));
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot run {}", runtime.name()))?;
-
-    if let Some(to) = child.stdin.take() {
-        let from = File::from(stdin.as_fd().try_clone_to_owned()?);
-        // Left alone at the end: it may wait for input that never comes.
-        thread::spawn(move || relay(from, OwnedFd::from(to).into()));
-    }
-    let mut outputs = Vec::new();
-    if let Some(from) = child.stdout.take() {
-        outputs.push((
-            File::from(OwnedFd::from(from)),
-            File::from(stdout.as_fd().try_clone_to_owned()?),
-        ));
-    }
-    if let Some(from) = child.stderr.take() {
-        outputs.push((
-            File::from(OwnedFd::from(from)),
-            File::from(stderr.as_fd().try_clone_to_owned()?),
-        ));
-    }
-    let outputs: Vec<_> = outputs
-        .into_iter()
-        .map(|(from, to)| thread::spawn(move || relay(from, to)))
-        .collect();
-    let status = wait(&mut child, &signals)?;
-    for output in outputs {
-        // A relay has nothing to report: the reader went away, or the process ended.
-        let _ = output.join();
-    }
-    Ok(exit_status(status))
-}
-
-fn relay(mut from: File, mut to: File) {
-    let mut buffer = [0; 16 * 1024];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(length) if to.write_all(&buffer[..length]).is_ok() => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Closing both ends tells either side.
-            _ => return,
-        }
-    }
-}
-
-/// Signals that end or steer a command, and the one that says it has ended.
-fn forwarded_signals() -> SigSet {
-    [
-        Signal::SIGCHLD,
-        Signal::SIGTERM,
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-        Signal::SIGUSR1,
-        Signal::SIGUSR2,
-    ]
-    .into_iter()
-    .collect()
-}
-
-/// Waits for the runtime, which hands on what it is sent.
-fn wait(child: &mut Child, signals: &SigSet) -> anyhow::Result<ExitStatus> {
-    let pid = Pid::from_raw(i32::try_from(child.id())?);
-    // From a keyboard these go to the runtime as well as to us.
-    let has_terminal = io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        match signals.wait()? {
-            Signal::SIGCHLD => {}
-            Signal::SIGINT | Signal::SIGQUIT if has_terminal => {}
-            signal => kill(pid, signal)?,
-        }
-    }
 }
 
 fn exit_status(status: ExitStatus) -> u8 {

@@ -20,6 +20,7 @@ mod request;
 pub mod settings;
 pub mod status;
 pub mod target;
+pub mod top;
 pub mod view;
 
 use crate::model::Paths;
@@ -43,6 +44,7 @@ Examples:
   systemctl daemon-reload              makes the units
   systemctl start pod-my-shared-pod    returns when ready
   podunit ps
+  podunit top my-shared-pod
   podunit analyze my-shared-pod        how long its start took, and why
   podunit logs my-shared-pod -f
   podunit exec my-shared-pod/busybox-client ps aux
@@ -65,6 +67,7 @@ enum Command {
     Check(check::Arguments),
     Ps(ps::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     Exec(exec::Arguments),
     Logs(logs::Arguments),
     Kill(kill::Arguments),
@@ -99,6 +102,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Ps(arguments) => ps::run(&arguments, &paths),
         Command::Status(arguments) => status::run(&arguments, &paths),
+        Command::Top(arguments) => top::run(&arguments, &paths),
         Command::Exec(arguments) => exec::run(&arguments, &paths),
         Command::Logs(arguments) => logs::run(&arguments, &paths),
         Command::Kill(arguments) => kill::run(&arguments, &paths),

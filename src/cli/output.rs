@@ -60,3 +60,37 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) {
         line(text.trim_end());
     }
 }
+
+/// Bytes in decimal units with one digit behind the point, as `podman images` has them.
+pub fn size(bytes: u64) -> String {
+    let mut unit = 1000;
+    if bytes < unit {
+        return format!("{bytes} B");
+    }
+    let mut names = ["kB", "MB", "GB", "TB"].into_iter().peekable();
+    while let Some(name) = names.next() {
+        if bytes / unit < 1000 || names.peek().is_none() {
+            return format!("{}.{} {name}", bytes / unit, bytes % unit / (unit / 10));
+        }
+        unit *= 1000;
+    }
+    format!("{bytes} B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (4_261_550, "4.2 MB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(size(999_999_999_999_999_999), "999999.9 TB");
+    }
+}

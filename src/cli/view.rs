@@ -220,10 +220,11 @@ pub fn ago(since: u64) -> String {
         return String::new();
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    span(now.as_secs().saturating_sub(since / 1_000_000))
+    span(now.as_secs().saturating_sub(since / 1_000_000)) + " ago"
 }
 
-fn span(seconds: u64) -> String {
+/// A length of time in systemd's words, its two largest units: `2d 7h`.
+pub fn span(seconds: u64) -> String {
     let units = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
     let first = units
         .iter()
@@ -237,7 +238,7 @@ fn span(seconds: u64) -> String {
         }
         rest %= length;
     }
-    words.join(" ") + " ago"
+    words.join(" ")
 }
 
 #[cfg(test)]
@@ -246,9 +247,9 @@ mod tests {
 
     #[test]
     fn spans_have_two_units_at_most() {
-        assert_eq!(span(0), "0s ago");
-        assert_eq!(span(61), "1min 1s ago");
-        assert_eq!(span(7_200), "2h ago");
-        assert_eq!(span(200_000), "2d 7h ago");
+        assert_eq!(span(0), "0s");
+        assert_eq!(span(61), "1min 1s");
+        assert_eq!(span(7_200), "2h");
+        assert_eq!(span(200_000), "2d 7h");
     }
 }

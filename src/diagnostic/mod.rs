@@ -158,7 +158,7 @@ pub fn is_unsafe(c: char) -> bool {
 }
 
 /// The text with unsafe characters written as `\u{1b}`.
-fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }

@@ -9,6 +9,7 @@
 //! `command`, `main_process` and the steps.
 
 pub mod arguments;
+pub mod attached;
 pub mod capability;
 pub mod clean;
 pub mod command;

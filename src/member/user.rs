@@ -42,6 +42,14 @@ struct Account<'a> {
     home: &'a str,
 }
 
+/// The name of a user in the text of `/etc/passwd`, which comes from the image.
+pub fn name(uid: u32, passwd: &str) -> Option<&str> {
+    let mut accounts = passwd.lines().filter_map(account);
+    accounts
+        .find(|account| account.uid == uid)
+        .map(|account| account.name)
+}
+
 /// Finds `user`, `uid`, `user:group` or `uid:gid`. Digits are always an ID, which needs no entry: it then has group
 /// 0, as in Podman. With a group of its own a user has no supplementary groups. Both texts come from the image: lines
 /// that are not what they should be are passed over.

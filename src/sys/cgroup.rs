@@ -1,6 +1,8 @@
 //! The cgroup that a process is in, which says of which unit it is.
 
 use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The cgroup of a process in the unified hierarchy, by its number or `self`. Steps of a unit with `Delegate=` run in
 /// `.control` below it.
@@ -23,6 +25,47 @@ pub fn is_frozen(pid: i32) -> bool {
     let events = of(&pid.to_string()).map(|path| format!("/sys/fs/cgroup{path}/cgroup.events"));
     let events = events.and_then(|path| fs::read_to_string(path).ok());
     events.is_some_and(|events| events.lines().any(|line| line == "frozen 1"))
+}
+
+/// The processes in the cgroup `path` and below, each with the name of the cgroup below `path` that it is in: in a
+/// slice, its unit. None if there is no such cgroup.
+///
+/// # Errors
+/// It cannot be read.
+pub fn processes(path: &str) -> io::Result<Vec<(i32, String)>> {
+    let mut found = Vec::new();
+    for entry in directories(&Path::new("/sys/fs/cgroup").join(path))? {
+        let unit = entry
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut left = vec![entry];
+        while let Some(dir) = left.pop() {
+            // A cgroup that is gone meanwhile has no process.
+            let pids = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
+            found.extend(
+                pids.lines()
+                    .filter_map(|pid| Some((pid.parse().ok()?, unit.clone()))),
+            );
+            left.extend(directories(&dir)?);
+        }
+    }
+    Ok(found)
+}
+
+fn directories(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let directory = |entry: fs::DirEntry| {
+        entry
+            .file_type()
+            .is_ok_and(|kind| kind.is_dir())
+            .then(|| entry.path())
+    };
+    Ok(entries.flatten().filter_map(directory).collect())
 }
 
 fn parse(text: &str) -> Option<String> {

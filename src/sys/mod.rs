@@ -9,6 +9,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod overlay;
 pub mod pidfd;
+pub mod proc;
 pub mod process;
 pub mod reactor;
 pub mod tree;

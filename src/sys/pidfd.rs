@@ -4,7 +4,8 @@
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -33,17 +34,27 @@ pub fn send(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     Ok(pidfd_send_signal(process, signal)?)
 }
 
-/// Reads a file of `/proc` about the process, which is `pid`: what it says is of the process that is held.
+/// Longest text that is read of a process: its arguments may be megabytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Reads the beginning of a file of `/proc` about the process, which is `pid`: what it says is of the process that is
+/// held. What is no UTF-8 is replaced: names and arguments are the process's own.
 ///
 /// # Errors
 /// `ESRCH` if the process has ended.
 pub fn read(process: BorrowedFd<'_>, pid: i32, file: &str) -> io::Result<String> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/{file}"));
+    let text = beginning(&format!("/proc/{pid}/{file}"));
     // Its number is nobody else's as long as it has not ended.
     match wait(process, Duration::ZERO)? {
         false => text,
         true => Err(Errno::SRCH.into()),
     }
+}
+
+fn beginning(path: &str) -> io::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?.take(LONGEST).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Whether this error says that the process is gone.

@@ -10,6 +10,7 @@ mod cost;
 mod dbus;
 mod definitions;
 mod examples;
+mod exec;
 mod faults;
 mod fetches;
 mod founding;

@@ -311,38 +311,3 @@ fn term_to_the_supervisor_stops_the_pod() {
     );
     machine.nothing_is_left();
 }
-
-#[test]
-fn exec_is_part_of_the_pod() {
-    let Some(machine) = Machine::with_founding_pod() else {
-        return;
-    };
-    machine
-        .run("podunit exec my-shared-pod/busybox-client sh -c 'exit 7'")
-        .exits(7);
-    machine
-        .run("podunit exec my-shared-pod/busybox-client /no/such")
-        .exits(127);
-    machine
-        .run("podunit exec my-shared-pod/nobody true")
-        .exits(125)
-        .says(&["nobody", "busybox-client"]);
-    assert_eq!(
-        machine.ok("echo hello | podunit exec -i my-shared-pod/busybox-client cat"),
-        "hello"
-    );
-    machine.ok("setsid podunit exec my-shared-pod/busybox-client sleep 1234 >/dev/null 2>&1 &");
-    let pid = machine
-        .until("pgrep -f 'sleep 1234$' | tail -n 1", |ran| {
-            !ran.stdout.trim().is_empty()
-        })
-        .stdout;
-    let pid = pid.trim();
-    machine.until(&format!("cat /proc/{pid}/cgroup"), |ran| {
-        ran.stdout.contains("pods-my\\x2dshared\\x2dpod.slice") || ran.stdout.contains("pods-my")
-    });
-    // A stop of the pod ends it too.
-    machine.ok("systemctl stop pod-my-shared-pod");
-    machine.until("pgrep -f 'sleep 1234$'", |ran| ran.status == 1);
-    machine.nothing_is_left();
-}

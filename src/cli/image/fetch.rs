@@ -1,6 +1,6 @@
 //! `podunit image fetch`: the step of a unit that fetches an image for pods (`podunit-image@ID.service`).
 
-use super::list::size;
+use crate::cli::output::size;
 use crate::cli::target::on_bus;
 use crate::cli::{FAILURE, output, request, settings};
 use crate::compiled;

@@ -1,5 +1,6 @@
 //! How a pull goes, on a terminal and in a log.
 
+use crate::cli::output::size;
 use crate::image::manifest::Blob;
 use crate::image::{Digest, LayerState, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -91,8 +92,8 @@ impl Progress for Lines {
             .fold(0_u64, |sum, blob| sum.saturating_add(blob.size));
         match layers.len() {
             0 => {}
-            1 => self.say(&format!("fetching 1 layer, {}", super::list::size(bytes))),
-            count => self.say(&format!("fetching {count} layers, {}", super::list::size(bytes))),
+            1 => self.say(&format!("fetching 1 layer, {}", size(bytes))),
+            count => self.say(&format!("fetching {count} layers, {}", size(bytes))),
         }
     }
 

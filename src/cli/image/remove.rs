@@ -1,7 +1,6 @@
 //! `podunit image rm`, `tag` and `prune`.
 
-use super::super::output::{self, Format};
-use super::list::size;
+use super::super::output::{self, Format, size};
 use super::names;
 use super::needs::needs;
 use crate::image::store::Prune as What;

@@ -146,10 +146,9 @@ impl Machine {
             *asked |= unit.job || takes_back;
         }
         // systemd stops this unit and with it infra (`PartOf=`), unless the signal came from elsewhere or the
-        // stop was asked for without its dependencies. A job to stop what is frozen comes to nothing (systemd 257).
-        let infra_leaves = infra.is_down() || infra.job && !self.infra.frozen;
-        let infra_stays =
-            !infra_leaves && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
+        // stop was asked for without its dependencies, or infra is frozen: systemd 257 gives up such a job at once.
+        let infra_stays = !(infra.is_down() || infra.job)
+            && stop.waiting.first().copied().flatten() == Some(self.infra.invocation);
         if pod.active != Active::Deactivating {
             actions.push(Action::StopUnit(Role::Pod));
         } else if infra_stays && !takes_back {

@@ -626,19 +626,6 @@ fn a_frozen_pod_says_so_and_is_not_ready() {
     assert_eq!(pod.machine.state(), PodState::Starting);
 }
 
-#[test]
-fn a_job_to_stop_a_frozen_infra_is_not_relied_on() {
-    let mut pod = Pod::ready();
-    pod.own = Active::Deactivating;
-    let stopping = Unit {
-        job: true,
-        ..frozen(1)
-    };
-    pod.infra(stopping);
-    let actions = pod.step(Event::Stop);
-    assert!(actions.contains(&Action::StopUnit(Role::Infra)), "{actions:?}");
-}
-
 fn fetching(status: &str) -> Event {
     let fetch = Fetch {
         under_way: true,
