@@ -341,7 +341,12 @@ impl Supervisor {
 
     fn remember(&self, life: u128) {
         let path = self.paths.pod(&self.plan.name).ready();
-        if let Err(error) = replace(&path, format!("{life:032x}\n").as_bytes(), 0o600) {
+        let text = format!("{life:032x}\n");
+        // Its time is since when the pod is ready.
+        if std::fs::read_to_string(&path).is_ok_and(|known| known == text) {
+            return;
+        }
+        if let Err(error) = replace(&path, text.as_bytes(), 0o600) {
             let text = format!(
                 "{}: {error}; should this supervisor die, the next may take a member's failure for a failed start",
                 path.display()
