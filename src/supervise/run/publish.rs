@@ -13,7 +13,7 @@ impl Supervisor {
         let last = self.description.borrow();
         let since = match state.word() == last.state {
             true => last.since,
-            false => self.since(state, last.state.is_empty()),
+            false => self.since(state, last.state),
         };
         drop(last);
         let description = Description {
@@ -30,9 +30,10 @@ impl Supervisor {
         });
     }
 
-    /// Since when the pod is in a state that it was not in before, or of which this supervisor is the first to tell: a
-    /// pod that was found ready has been so since the mark was made that it is.
-    fn since(&self, state: PodState, first: bool) -> u64 {
+    /// Since when the pod is in a state that this supervisor has not told of: a pod that was found ready has been so since
+    /// the mark was made that it is, and one that has just become ready has its mark since then.
+    fn since(&self, state: PodState, before: &str) -> u64 {
+        let first = before.is_empty() || before == PodState::Starting.word();
         let ready = self.paths.pod(&self.plan.name).ready();
         let marked = (first && state == PodState::Ready).then(|| ready.metadata()?.modified());
         let since = marked
