@@ -117,7 +117,7 @@ fn only_root_and_whom_polkit_lets_may_act() {
     let members = machine.pids(&["pod-quiet-a", "pod-quiet-b"]);
     let calls = [
         "Signal 'ssia{sv}' a main 9 0",
-        "Reload",
+        "Reload s ''",
         "RestartMember s a",
         "Freeze",
         "Thaw",
