@@ -109,11 +109,6 @@ impl Paths {
         self.run().join(".lock")
     }
 
-    /// Where the kernel shows control groups (cgroups(7)).
-    pub fn cgroups(&self) -> PathBuf {
-        self.under("/sys/fs/cgroup")
-    }
-
     /// `podunit-pause`, the program that is PID 1 of a pod which shares process IDs.
     pub fn pause_program(&self) -> PathBuf {
         self.under("/usr/libexec/podunit/podunit-pause")

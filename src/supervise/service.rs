@@ -253,8 +253,8 @@ impl Pod1 {
     }
 
     /// The members, sorted by name; each is a dictionary that can have more in later releases: `Name` (s), `Unit` (s),
-    /// `MainPid` (u, 0 for none), `State` (s: `ready`, `unready`, `starting`, `stopping`, `restarting`, `frozen`, `ended`,
-    /// `skipped`, `stopped` or `failed`), `Since` (t, microseconds since 1970), `Restarts` (u, automatic ones since
+    /// `MainPid` (u, 0 for none), `State` (s: `ready`, `unready`, `starting`, `stopping`, `restarting`, `frozen`, `done`,
+    /// `ended`, `skipped`, `stopped` or `failed`), `Since` (t, microseconds since 1970), `Restarts` (u, automatic ones since
     /// somebody last started it), `Detail` (s, why it is not ready), `Health` (s, what its health check says), `ExitCode` (i, how its process last ended: 0 not
     /// yet, 1 it exited, 2 it was killed, 3 it dumped core) and `ExitStatus` (i, exit status or signal).
     #[zbus(property)]
