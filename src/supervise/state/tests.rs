@@ -1014,7 +1014,7 @@ fn any_part() -> impl Strategy<Value = Part> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Unit(Role, Unit),
+    Unit(Role, Box<Unit>),
     Known(bool),
     Rechecked {
         own: Active,
@@ -1043,9 +1043,9 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]);
     let own = prop::sample::select(vec![Active::Activating, Active::Active, Active::Deactivating]);
     let up = prop::sample::select(vec![Role::Infra, Role::Member(0), Role::Member(1)])
-        .prop_map(|r| Step::Unit(r, up(1)));
+        .prop_map(|r| Step::Unit(r, Box::new(up(1))));
     prop_oneof![
-        6 => (role, any_unit()).prop_map(|(role, unit)| Step::Unit(role, unit)),
+        6 => (role, any_unit()).prop_map(|(role, unit)| Step::Unit(role, Box::new(unit))),
         6 => up,
         2 => prop::bool::weighted(0.9).prop_map(Step::Known),
         4 => (own, prop::bool::weighted(0.8)).prop_map(|(own, true_list)| Step::Rechecked { own, true_list }),
@@ -1061,7 +1061,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn event(step: Step, pod: &mut Pod) -> Event {
     match step {
-        Step::Unit(role, unit) => Event::Unit(role, Box::new(unit)),
+        Step::Unit(role, unit) => Event::Unit(role, unit),
         Step::Known(true) => Event::Synced,
         Step::Known(false) => Event::Syncing,
         Step::Rechecked { own, true_list } => {
