@@ -153,7 +153,7 @@ fn running(member: Member<'_>) -> anyhow::Result<(Process, Tree)> {
     let pid = main_process::read_pid(&member.member_paths().pid_file())?;
     anyhow::ensure!(
         !pid.is_some_and(cgroup::is_frozen),
-        "{pod}/{name} is frozen; `podunit thaw {pod}` lets the pod go on"
+        "{pod}/{name} is frozen, and so would be the command; `podunit thaw {pod}` lets the pod go on"
     );
     Ok(found)
 }

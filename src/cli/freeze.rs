@@ -5,11 +5,10 @@ use crate::model::Paths;
 use crate::systemd::pod;
 use std::process::ExitCode;
 
-/// Holds every process of a pod's members still.
+/// Holds every process of a pod still.
 ///
 /// Returns when all of them are. They keep their memory and their connections, and use no processor time until podunit
-/// thaw lets them go on. Thaw a pod before it is stopped: systemd 257 and later cannot stop what is frozen, and its
-/// members are killed then.
+/// thaw lets them go on. A stop of the pod thaws it first.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  podunit freeze my-shared-pod\n  podunit thaw my-shared-pod\n\n\

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attach;
+mod frozen;
 mod jobs;
 mod launchers;
 mod limit;
@@ -25,6 +26,7 @@ use crate::systemd::journal::Priority;
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use attach::Attached;
+use frozen::Frozen;
 use jobs::Wish;
 use limit::Limit;
 use nix::sys::signal::SigSet;
@@ -74,6 +76,8 @@ pub(super) struct Supervisor {
     /// How the pod is, for the D-Bus interface, and what serves that on the present connection.
     description: watch::Sender<Description>,
     serving: Option<JoinHandle<()>>,
+    /// PID 1 of the pod, while the pod is frozen.
+    frozen: Option<Frozen>,
     /// Who waits until every unit has been read again.
     looked: Vec<oneshot::Sender<()>>,
     /// When the launchers are looked at, and how long after the look before.
@@ -107,6 +111,8 @@ enum Wake {
     Deadline,
     Watchdog,
     Extend,
+    /// PID 1 of a frozen pod has ended.
+    Frozen,
     Rest,
     Retry,
 }
@@ -152,6 +158,7 @@ impl Supervisor {
             watches: Watches::new(&plan),
             description: watch::Sender::default(),
             serving: None,
+            frozen: None,
             looked: Vec::new(),
             settle: None,
             alarm: None,
@@ -206,6 +213,7 @@ impl Supervisor {
                     continue;
                 }
                 Wake::Extend => self.extend_stop(),
+                Wake::Frozen => self.thaw_by_hand(),
                 Wake::Rest => {
                     crate::sys::memory::give_back();
                     self.rest = None;
@@ -237,7 +245,8 @@ impl Supervisor {
             Some(request) = self.requests.1.recv() => Wake::Request(request),
             () = at(reconnect) => Wake::Reconnect,
             () = at(self.ports.map(|(next, _)| next)) => Wake::Ports,
-            () = at(self.watches.wake()) => Wake::Probe,
+            // What is being stopped is not looked at any more.
+            () = at(self.watches.wake().filter(|_| !self.machine.is_stopping())) => Wake::Probe,
             Some(done) = self.watches.next() => Wake::Probed(done),
             () = at(self.settle.map(|(next, _)| next)) => Wake::Settled,
             () = at(self.alarm) => Wake::Alarm,
@@ -247,6 +256,7 @@ impl Supervisor {
                 Wake::Watchdog
             }
             () = at(self.extend) => Wake::Extend,
+            () = ended(&self.frozen) => Wake::Frozen,
             () = at(self.rest) => Wake::Rest,
             () = at(self.unsent.then(|| now + RETRY)) => Wake::Retry,
         }
@@ -276,6 +286,7 @@ impl Supervisor {
         if !self.machine.is_starting() {
             (self.ports, self.deadline) = (None, Limit::None);
         }
+        self.watch_frozen();
         self.publish();
         if synced {
             for seen in self.looked.drain(..) {
@@ -449,6 +460,13 @@ impl Supervisor {
         let next = (delay * 2).min(PORTS.1);
         self.ports = (!silent.is_empty()).then(|| (Instant::now() + next, next));
         self.step(Event::Ports(silent)).await;
+    }
+}
+
+async fn ended(frozen: &Option<Frozen>) {
+    match frozen {
+        Some(frozen) => frozen.ended().await,
+        None => pending().await,
     }
 }
 

@@ -192,7 +192,7 @@ impl Pod1 {
         done.map_err(Error::Failed)
     }
 
-    /// Holds every process of the members still, and returns when all of them are. The supervisor goes on.
+    /// Holds every process of the pod still, and returns when all of them are. The supervisor goes on.
     async fn freeze(
         &self,
         #[zbus(header)] call: Header<'_>,

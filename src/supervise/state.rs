@@ -115,11 +115,6 @@ impl Member {
         Some(&self.probed).filter(|probed| probed.life == self.unit.invocation)
     }
 
-    /// Whether it is up, with a process.
-    fn has_process(&self) -> bool {
-        self.unit.active == Active::Active && self.unit.main_pid != 0
-    }
-
     /// Whether it is being started, as far as its own process is concerned.
     fn is_coming(&self) -> bool {
         self.unit.active == Active::Activating && !self.unit.restarting
@@ -293,21 +288,15 @@ impl Machine {
         }
     }
 
-    /// Whether every member that runs is held still.
+    /// Whether everything of the pod that runs is held still.
     pub fn is_frozen(&self) -> bool {
-        let mut running = (self.members.iter())
-            .filter(|member| member.has_process())
-            .peekable();
-        running.peek().is_some() && running.all(|member| member.unit.frozen)
+        let mut members = self.members.iter().map(|member| &member.unit);
+        self.infra.frozen && members.all(|unit| unit.frozen || unit.active != Active::Active)
     }
 
-    /// The members that run: those that are held still, or those that are not.
-    pub fn running(&self, frozen: bool) -> impl Iterator<Item = usize> {
-        let chosen = move |at: &usize| {
-            let member = &self.members[*at];
-            member.has_process() && member.unit.frozen == frozen
-        };
-        (0..self.members.len()).filter(chosen)
+    /// Whether anything of the pod is held still.
+    pub fn is_held(&self) -> bool {
+        self.infra.frozen || self.members.iter().any(|member| member.unit.frozen)
     }
 
     /// Takes an event and says what to do about it.

@@ -25,14 +25,14 @@ fn units_are_ordered_by_readiness_which_falls_and_returns() {
     machine.define(
         "trial.pod",
         "[Pod]\nShare=net\n\
-         [Container db]\nImage=busybox\nVolume=/srv/gate:/gate\nExec=sleep infinity\nNotify=healthy\n\
+         [Container db]\nImage=busybox\nVolume=/srv/gate:/gate\nExec=sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.1; done'\nNotify=healthy\n\
          HealthCmd=test -e /gate/open || { printf 'one\\nshut \\033[31m\\n\\n'; exit 7; }\nHealthInterval=1s\nHealthRetries=1\n\
-         [Container web]\nImage=busybox\nVolume=/srv/www:/www\nExec=httpd -f -p 80 -h /www\n\
+         [Container web]\nImage=busybox\nVolume=/srv/www:/www\nExec=httpd -f -p 80 -h /www\nStopSignal=KILL\n\
          ReadyProbe=http://:80/page\nReadyInterval=1s\nReadyRetries=1\n[Unit web]\nAfter=db\n\
          [Container port]\nImage=busybox\nVolume=/srv/gate:/gate\n\
-         Exec=sh -c 'while :; do test -e /gate/listen && httpd -f -p 90; sleep 0.1; done'\n\
+         Exec=sh -c 'while :; do test -e /gate/listen && httpd -f -p 90; sleep 0.1; done'\nStopSignal=KILL\n\
          ReadyProbe=tcp:90\nReadyInterval=1s\nReadyRetries=1\n\
-         [Container socket]\nRootfs=/srv/rootfs\nExec=systemd-socket-activate -l /run/probed sleep infinity\n\
+         [Container socket]\nRootfs=/srv/rootfs\nExec=systemd-socket-activate -l /run/probed sleep infinity\nStopSignal=KILL\n\
          ReadyProbe=unix:/run/probed\nReadyInterval=1s\nReadyRetries=1\n",
     );
     machine.ok("systemctl start --no-block pod-trial");

@@ -140,18 +140,12 @@ impl Supervisor {
         });
     }
 
-    /// Member by member, and not the slice: infra would be frozen with it, and should it end then, systemd (from 255 on)
-    /// would start its `ExecStopPost=` in the frozen cgroup and itself wait for ever.
     fn freeze(&self, still: bool, answer: oneshot::Sender<Outcome<()>>) {
-        let units = match still {
-            true => self.running(false).collect(),
-            false => self.frozen(),
-        };
-        let bus = self.connection();
+        let (bus, slice) = (self.connection(), self.plan.name.slice());
         let (requests, log) = (self.requests.0.clone(), self.log.clone());
         tokio::spawn(async move {
             let done = match bus {
-                Ok(bus) => freeze(&bus, &units, still).await,
+                Ok(bus) => freeze(&bus, &slice, still).await,
                 Err(why) => Err(why),
             };
             if done.is_ok() {

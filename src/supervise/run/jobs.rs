@@ -35,12 +35,11 @@ impl Supervisor {
         };
         let (unit, log) = (self.unit_name(role), self.log.clone());
         // systemd refuses to stop what is frozen, from 257 on.
-        let frozen = match wishes.contains(&Wish::Stop) {
-            true => self.frozen(),
-            false => Vec::new(),
-        };
+        let frozen = (wishes.contains(&Wish::Stop) && self.machine.is_held()).then(|| self.plan.name.slice());
         tokio::spawn(async move {
-            if let Err(why) = freeze(&bus, &frozen, false).await {
+            if let Some(slice) = frozen
+                && let Err(why) = freeze(&bus, &slice, false).await
+            {
                 log.line(Priority::Error, &format!("{why}; {unit} may not stop"));
             }
             for wish in wishes {
@@ -58,18 +57,6 @@ impl Supervisor {
         });
     }
 
-    /// The units of the pod that are frozen. Somebody may have frozen the slice, and infra with it.
-    pub(super) fn frozen(&self) -> Vec<String> {
-        let slice = self.machine.infra().frozen.then(|| self.plan.name.slice());
-        slice.into_iter().chain(self.running(true)).collect()
-    }
-
-    /// The units of the members that run: those that are frozen, or those that are not.
-    pub(super) fn running(&self, frozen: bool) -> impl Iterator<Item = String> {
-        let members = self.machine.running(frozen);
-        members.map(|at| self.unit_name(Role::Member(at)))
-    }
-
     fn unit_name(&self, role: Role) -> String {
         match role {
             Role::Pod => self.plan.name.unit(),
@@ -79,13 +66,9 @@ impl Supervisor {
     }
 }
 
-/// Has systemd hold the processes of these units still, or let them go on, one unit after the other; in the words of an
-/// error, why one does not.
-pub(super) async fn freeze(bus: &Connection, units: &[String], still: bool) -> Result<(), String> {
+/// Has systemd hold the processes of a slice still, or let them go on; in the words of an error, why it does not.
+pub(super) async fn freeze(bus: &Connection, slice: &str, still: bool) -> Result<(), String> {
     let verb = if still { "freeze" } else { "thaw" };
-    for unit in units {
-        let done = manager::freeze_unit(bus, unit, still).await;
-        done.map_err(|error| format!("systemd did not {verb} {unit}: {error}"))?;
-    }
-    Ok(())
+    let done = manager::freeze_unit(bus, slice, still).await;
+    done.map_err(|error| format!("systemd did not {verb} {slice}: {error}"))
 }

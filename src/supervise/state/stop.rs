@@ -109,7 +109,8 @@ impl Machine {
     /// this supervisor: so it must not wait for that in turn. The next one takes over what runs.
     fn take_back(&mut self, stop: &mut Stop, actions: &mut Vec<Action>) {
         let stays = |at: usize, unit: &Unit| {
-            stop.waiting[at].is_some() && stop.asked[at] && unit.active == Active::Active && !unit.job
+            let is_up = unit.active == Active::Active && !unit.job && !unit.frozen;
+            stop.waiting[at].is_some() && stop.asked[at] && is_up
         };
         let staying: Vec<bool> = self
             .followed()

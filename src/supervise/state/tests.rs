@@ -614,8 +614,11 @@ fn a_frozen_pod_says_so_and_is_not_ready() {
         (pod.machine.state(), pod.status()),
         (PodState::Degraded, "1/2 ready: a is frozen")
     );
+    pod.infra(frozen(1));
     pod.member(1, frozen(3));
     assert_eq!((pod.machine.state(), pod.status()), (PodState::Frozen, "frozen"));
+    pod.infra(up(1));
+    assert_eq!(pod.machine.state(), PodState::Degraded);
     pod.member(0, up(2));
     pod.member(1, up(3));
     assert_eq!(pod.machine.state(), PodState::Ready);
