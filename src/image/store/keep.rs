@@ -8,7 +8,7 @@ use crate::model::Digest;
 impl Work<'_> {
     /// Keeps layers for some days, finished ones and those to come, although no image has them yet: those of an image
     /// that is being pulled, say, so that the next attempt finds them. `name` is a file name; [`Self::commit`]
-    /// releases [`reference_key`] of the images.
+    /// releases [`crate::model::reference_key`] of the images.
     ///
     /// # Errors
     /// A store that cannot be written.
