@@ -4,12 +4,14 @@
 
 use super::Supervisor;
 use super::jobs::freeze;
+use crate::supervise::service::Request;
 use crate::sys::{cgroup, pidfd, reactor};
 use crate::systemd::journal::Priority;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
 
 /// PID 1 of a pod that is frozen.
 #[derive(Debug)]
@@ -69,10 +71,14 @@ impl Supervisor {
             return;
         };
         let (slice, log) = (self.plan.name.slice(), self.log.clone());
+        let requests = self.requests.0.clone();
         tokio::spawn(async move {
             if let Err(why) = freeze(&bus, &slice, false).await {
                 log.line(Priority::Warning, &why);
             }
+            // systemd 252 tells nobody. Who looks needs no answer.
+            let (seen, _) = oneshot::channel();
+            let _ = requests.send(Request::Look { seen }).await;
         });
     }
 }

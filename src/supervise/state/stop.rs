@@ -73,7 +73,8 @@ impl Machine {
             if unit.is_down() || anew {
                 stop.waiting[at] = None;
             }
-            stop.asked[at] |= unit.job;
+            // A job to stop what is frozen comes to nothing (systemd 257), and is asked for again.
+            stop.asked[at] = (stop.asked[at] || unit.job) && !unit.frozen;
         }
         stop.inits.retain(|&at| {
             let unit = &self.members[at].unit;
