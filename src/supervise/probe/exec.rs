@@ -90,7 +90,7 @@ fn service<'a>(pod: &PodName, words: &[&'a str], limit: Duration) -> Vec<(&'a st
 }
 
 fn is_there(error: &zbus::Error) -> bool {
-    matches!(error, zbus::Error::MethodError(name, _, _) if name.as_str().ends_with(".UnitExists"))
+    manager::error_name(error).ends_with(".UnitExists")
 }
 
 fn result_in(path: &Path) -> Option<Outcome> {
