@@ -1,6 +1,6 @@
 //! `[Unit]`, `[Service]` and `[Install]`, which systemd owns: checked, names in them resolved, passed on.
 
-use super::document::Entry;
+use super::document::{Entry, Kind};
 use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
@@ -34,8 +34,6 @@ const RELATIONS: [&str; 15] = [
 ];
 /// Those that may stand in `[Container …]` too.
 pub(super) const SHORT: [&str; 3] = ["After", "Requires", "Wants"];
-/// Extensions of Quadlet for what this version does not have.
-const OTHER_KINDS: [&str; 6] = [".artifact", ".build", ".image", ".kube", ".network", ".volume"];
 
 /// systemd's `DefaultTimeoutStartSec=`.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -372,7 +370,7 @@ impl<'c> Context<'c> {
                 .map(|pod| pod.unit())
                 .ok_or_else(|| ("there is no such pod".to_owned(), meant(near(), ".pod")));
         }
-        if OTHER_KINDS.iter().any(|suffix| word.ends_with(suffix)) {
+        if Kind::of(word).is_some() {
             return Err((
                 "this kind of definition is not supported by this version".to_owned(),
                 None,

@@ -11,15 +11,68 @@ pub(super) enum Kind {
     Pod,
     /// `NAME.container`
     Container,
+    /// `NAME.volume`
+    Volume,
+    /// `NAME.network`
+    Network,
+    /// `NAME.image`
+    Image,
+    /// `NAME.kube`
+    Kube,
+    /// `NAME.build`
+    Build,
+    /// `NAME.artifact`
+    Artifact,
 }
 
 impl Kind {
+    /// All of them, those of Quadlet (podman-systemd.unit(5)).
+    pub(super) const ALL: [Self; 8] = [
+        Self::Pod,
+        Self::Container,
+        Self::Volume,
+        Self::Network,
+        Self::Image,
+        Self::Kube,
+        Self::Build,
+        Self::Artifact,
+    ];
+
     /// The extension of its files, with the dot.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Pod => ".pod",
             Self::Container => ".container",
+            Self::Volume => ".volume",
+            Self::Network => ".network",
+            Self::Image => ".image",
+            Self::Kube => ".kube",
+            Self::Build => ".build",
+            Self::Artifact => ".artifact",
         }
+    }
+
+    /// The section that its files are about.
+    pub(super) fn section(self) -> &'static str {
+        match self {
+            Self::Pod => "Pod",
+            Self::Container => "Container",
+            Self::Volume => "Volume",
+            Self::Network => "Network",
+            Self::Image => "Image",
+            Self::Kube => "Kube",
+            Self::Build => "Build",
+            Self::Artifact => "Artifact",
+        }
+    }
+
+    /// The kind of a file by its name, and the name without the extension; `None` for what is no definition, such as
+    /// hidden files.
+    pub(super) fn of(file: &str) -> Option<(Self, &str)> {
+        let (kind, base) = Self::ALL
+            .into_iter()
+            .find_map(|kind| Some((kind, file.strip_suffix(kind.suffix())?)))?;
+        (!base.is_empty() && !base.starts_with('.')).then_some((kind, base))
     }
 }
 
@@ -61,7 +114,7 @@ impl Document {
     }
 }
 
-/// A definition: `NAME.pod` or `NAME.container` with its drop-ins.
+/// A definition, such as `NAME.pod`, with its drop-ins.
 #[derive(Debug)]
 pub(super) struct Definition {
     /// Its kind.

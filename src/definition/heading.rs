@@ -20,22 +20,12 @@ pub(super) enum Heading<'a> {
     Install,
     /// `[Quadlet]`
     Quadlet,
+    /// What another kind of file is about: `[Volume]` in `NAME.volume`.
+    Own,
 }
 
-/// Sections of Quadlet and systemd that are not for pods.
-const OTHERS: [&str; 11] = [
-    "Artifact",
-    "Automount",
-    "Build",
-    "Image",
-    "Kube",
-    "Mount",
-    "Network",
-    "Path",
-    "Socket",
-    "Timer",
-    "Volume",
-];
+/// Sections of systemd that are for other units.
+const OTHERS: [&str; 5] = ["Automount", "Mount", "Path", "Socket", "Timer"];
 
 /// The sections of a definition with what they are about; those that have no place in it are problems.
 pub(super) fn read<'a>(
@@ -62,26 +52,46 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
         None => (name, None),
     };
     let wrong = |message: String, help: String| Err((message, help));
-    if let (Kind::Container, Some(member)) = (kind, member)
+    if let (true, Some(member)) = (kind != Kind::Pod, member)
         && ["Container", "Unit", "Service"].contains(&word)
     {
-        let message = format!("[{}] names a member, but this file is one", short(name));
+        let name = short(name);
+        let message = match kind {
+            Kind::Container => format!("[{name}] names a member, but this file is one"),
+            _ => format!("[{name}] names a member, but this file has none"),
+        };
         return wrong(
             message,
             format!("write [{word}], or move the section to the file of the pod that has `{member}`"),
         );
     }
+    // The pod's file may hold what others have in files of their own, and only its members.
+    if let Some(other) = Kind::ALL.into_iter().find(|other| other.section() == word)
+        && ![kind, Kind::Pod, Kind::Container].contains(&other)
+    {
+        return wrong(
+            format!("[{}] cannot stand in a file {}", short(name), kind.suffix()),
+            format!("move it to a file NAME{}", other.suffix()),
+        );
+    }
     match (word, member) {
         ("Pod", None) if kind == Kind::Pod => Ok(Heading::Pod),
         ("Pod", None) => wrong(
-            "[Pod] cannot stand in the file of a container".to_owned(),
+            format!("[Pod] cannot stand in a file {}", kind.suffix()),
             "move it to the file of the pod, NAME.pod".to_owned(),
         ),
+        ("Container", None) if ![Kind::Pod, Kind::Container].contains(&kind) => wrong(
+            format!("[Container] cannot stand in a file {}", kind.suffix()),
+            "move it to a file NAME.container".to_owned(),
+        ),
+        (word, None) if word == kind.section() && kind != Kind::Container => Ok(Heading::Own),
         ("Container", None) if kind == Kind::Pod => wrong(
             "this container has no name".to_owned(),
             "write [Container NAME], or move it to a file NAME.container with Pod=".to_owned(),
         ),
-        ("Container", member) => Ok(Heading::Container(member)),
+        ("Container", member) if [Kind::Pod, Kind::Container].contains(&kind) => {
+            Ok(Heading::Container(member))
+        }
         ("Unit", member) => Ok(Heading::Unit(member)),
         ("Service", member) => Ok(Heading::Service(member)),
         ("Install", None) => Ok(Heading::Install),
@@ -90,7 +100,7 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
             "write [Install] without a name".to_owned(),
         ),
         ("Quadlet", None) => Ok(Heading::Quadlet),
-        ("Pod" | "Quadlet", Some(_)) => wrong(
+        (word, Some(_)) if ["Pod", "Quadlet"].contains(&word) || word == kind.section() => wrong(
             format!("[{}] is not a section", short(name)),
             format!("write [{word}]"),
         ),
@@ -99,10 +109,12 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
             "remove it, or begin its name with X- to keep it as a note".to_owned(),
         ),
         (word, _) => {
-            let near = nearest::nearest(
-                word,
-                ["Pod", "Container", "Unit", "Service", "Install", "Quadlet"],
-            );
+            let own = match kind {
+                Kind::Pod | Kind::Container => ["Pod", "Container"].as_slice(),
+                kind => &[kind.section()],
+            };
+            let common = ["Unit", "Service", "Install", "Quadlet"];
+            let near = nearest::nearest(word, own.iter().copied().chain(common));
             let name_too = if kind == Kind::Pod && near == Some("Container") {
                 " NAME"
             } else {

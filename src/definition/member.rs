@@ -150,7 +150,7 @@ pub(super) fn from_file<'a>(
             Heading::Service(_) => service.extend(header.entries()),
             Heading::Install => install.extend(header.entries()),
             Heading::Quadlet => quadlet.extend(header.entries()),
-            Heading::Pod => {}
+            Heading::Pod | Heading::Own => {}
         }
     }
     check_quadlet(quadlet, problems);

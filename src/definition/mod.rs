@@ -1,4 +1,4 @@
-//! Definitions (`*.pod`, `*.container` and their drop-ins) → [`Pod`]s.
+//! Definitions (`*.pod`, `*.container`, others of Quadlet and their drop-ins) → [`Pod`]s.
 //!
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
@@ -16,6 +16,7 @@ mod keys;
 mod lifecycle;
 mod member;
 mod mount;
+mod other;
 mod outcome;
 mod parallel;
 mod pod;
@@ -157,7 +158,7 @@ fn involving(
 
 /// Whether a file of this name is a definition.
 pub fn is_definition(name: &str) -> bool {
-    search::kind_of(name).is_some()
+    Kind::of(name).is_some()
 }
 
 /// The folders of definitions, as shown to the user those of the running system.
@@ -177,14 +178,20 @@ fn folders(paths: &Paths) -> Vec<Folder> {
 fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let mut problems = Vec::new();
     let directories = search::open(folders, &mut problems);
-    let (pods, containers): (Vec<Listed>, Vec<Listed>) = search::list_all(&directories, &mut problems)
-        .into_iter()
-        .partition(|listed| listed.kind == Kind::Pod);
+    let (mut pods, mut containers, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for listed in search::list_all(&directories, &mut problems) {
+        match listed.kind {
+            Kind::Pod => pods.push(listed),
+            Kind::Container => containers.push(listed),
+            _ => others.push(listed),
+        }
+    }
     let containers: Vec<Definition> = parallel::map(&containers, Listed::read)
         .into_iter()
         .flatten()
         .collect();
-    let mut outcomes = Vec::new();
+    let others: Vec<Definition> = others.iter().filter_map(Listed::read).collect();
+    let mut outcomes: Vec<Outcome> = others.iter().map(other::outcome).collect();
     let mut of_pods = by_pod(&containers, &mut outcomes);
     let known = Known {
         pods: pods.iter().map(|pod| pod.base.clone()).collect(),
@@ -215,7 +222,8 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     }
     resolve::units_differ(&mut outcomes);
     resolve::no_circles_of_pods(&mut outcomes);
-    sources.extend(containers.into_iter().flat_map(Definition::into_sources));
+    let read = containers.into_iter().chain(others);
+    sources.extend(read.flat_map(Definition::into_sources));
     (outcomes, problems, sources)
 }
 

@@ -96,7 +96,7 @@ fn sort<'a>(definition: &'a Definition, problems: &mut Vec<Problem>) -> Sections
             Heading::Unit(None) => sections.unit.extend(entries),
             Heading::Service(None) => sections.service.extend(entries),
             // A container without a name is a problem of its header.
-            Heading::Container(None) => {}
+            Heading::Container(None) | Heading::Own => {}
             Heading::Container(Some(name)) => {
                 let member = sections.members.entry(name).or_default();
                 // Drop-ins add to a container; within one file, a second one of its name is a mistake.

@@ -54,9 +54,9 @@ pub(super) fn list_all<'a>(directories: &'a [Directory<'a>], problems: &mut Vec<
     let mut drop_in_problems: BTreeMap<String, Vec<Problem>> = BTreeMap::new();
     for directory in directories {
         for name in directory.names(problems) {
-            if let Some((kind, base)) = kind_of(&name) {
+            if let Some((kind, base)) = Kind::of(&name) {
                 files.entry((base.to_owned(), kind)).or_insert((directory, name));
-            } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| kind_of(owner).is_some()) {
+            } else if let Some(owner) = name.strip_suffix(".d").filter(|owner| Kind::of(owner).is_some()) {
                 let problems = drop_in_problems.entry(owner.to_owned()).or_default();
                 let names = directory.names_below(&name, problems);
                 let all = drop_ins.entry(owner.to_owned()).or_default();
@@ -102,14 +102,6 @@ impl Listed<'_> {
         }
         Some(definition)
     }
-}
-
-/// The kind and the base of a file name; `None` for what is no definition, such as hidden files.
-pub(super) fn kind_of(name: &str) -> Option<(Kind, &str)> {
-    let of = |kind: Kind| Some((kind, name.strip_suffix(kind.suffix())?));
-    of(Kind::Pod)
-        .or_else(|| of(Kind::Container))
-        .filter(|(_, base)| !base.is_empty() && !base.starts_with('.'))
 }
 
 impl Definition {
