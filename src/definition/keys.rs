@@ -68,7 +68,7 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
 const NO_PODMAN: &str = "podunit runs no Podman; write what it should do as keys of its own";
 const HEALTH_LOG: &str = "changes of a container's health go to the journal, with what the check said";
 const NO_USERNS: &str = "this version makes no user namespaces; leave the key out";
-const NO_DNS: &str = "members use the resolver of the host in this version; leave the key out";
+const POD_NAMES: &str = "[Pod]: its members share one /etc/hosts and /etc/resolv.conf";
 const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
 const NO_LABELS: &str = "this version sets no SELinux label; leave the key out";
 const POD_NETWORK: &str = "write Network= in [Pod]";
@@ -76,11 +76,11 @@ const POD_NETWORK: &str = "write Network= in [Pod]";
 /// Keys of `[Pod]`.
 #[rustfmt::skip]
 pub(super) const POD: &[Key] = &[
-    key("AddHost", All, Unsupported("mount a hosts file with Volume= in the members that need it"), "Lines of /etc/hosts"),
+    key("AddHost", All, Honoured, "Names in /etc/hosts of the members: NAME[;NAME…]:ADDRESS, or :host-gateway for the host"),
     key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
-    key("DNS", All, Unsupported(NO_DNS), "Name servers"),
-    key("DNSOption", All, Unsupported(NO_DNS), "Options of the resolver"),
-    key("DNSSearch", All, Unsupported(NO_DNS), "Search domains"),
+    key("DNS", All, Honoured, "Name servers of the members, in the place of the host's"),
+    key("DNSOption", All, Honoured, "Options of the resolver (resolv.conf(5)), in the place of the host's"),
+    key("DNSSearch", All, Honoured, "Search domains, in the place of the host's; . for none"),
     key("ExitPolicy", Single, NoEffect("a pod stays until it is stopped"), "When the pod ends by itself"),
     key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
     key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
@@ -114,7 +114,7 @@ pub(super) const POD: &[Key] = &[
 pub(super) const CONTAINER: &[Key] = &[
     key("AddCapability", Words, Honoured, "Capabilities in addition to the default"),
     key("AddDevice", Words, Unsupported("devices of the host are not supported by this version"), "Devices of the host"),
-    key("AddHost", All, Unsupported("mount a hosts file with Volume="), "Lines of /etc/hosts"),
+    key("AddHost", All, Elsewhere(POD_NAMES, "write AddHost= in [Pod]"), "Names in /etc/hosts"),
     key("After", Words, Honoured, "Members or units that are to be ready before; as After= in the member's [Unit]"),
     key("Annotation", Pairs, Unsupported("write Label="), "OCI annotations"),
     key("AppArmor", Single, Unsupported("this version sets no AppArmor profile; leave the key out"), "AppArmor profile"),
@@ -125,9 +125,9 @@ pub(super) const CONTAINER: &[Key] = &[
     key("CgroupsMode", Single, NoEffect("each container is in the cgroup of its own unit"), "Use of cgroups"),
     key("ContainerName", Single, NoEffect("a container is named after its section or file"), "Name of the container"),
     key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
-    key("DNS", All, Unsupported(NO_DNS), "Name servers"),
-    key("DNSOption", All, Unsupported(NO_DNS), "Options of the resolver"),
-    key("DNSSearch", All, Unsupported(NO_DNS), "Search domains"),
+    key("DNS", All, Elsewhere(POD_NAMES, "write DNS= in [Pod]"), "Name servers"),
+    key("DNSOption", All, Elsewhere(POD_NAMES, "write DNSOption= in [Pod]"), "Options of the resolver"),
+    key("DNSSearch", All, Elsewhere(POD_NAMES, "write DNSSearch= in [Pod]"), "Search domains"),
     key("DropCapability", Words, Honoured, "Capabilities taken from the default"),
     key("Entrypoint", Single, Honoured, "Entry point: a program, or a JSON list; empty clears that of the image"),
     key("Environment", Pairs, Honoured, "Environment variables, NAME=value"),

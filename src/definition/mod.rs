@@ -16,6 +16,7 @@ mod keys;
 mod lifecycle;
 mod member;
 mod mount;
+mod names;
 mod other;
 mod outcome;
 mod parallel;

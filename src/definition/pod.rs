@@ -8,7 +8,7 @@ use super::port::{self, Published};
 use super::refused::Owner;
 use super::resolve;
 use super::section::{Settings, short};
-use super::{keys, lifecycle, share};
+use super::{keys, lifecycle, names, share};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
 use crate::unitfile::value::parse_size;
@@ -150,6 +150,8 @@ fn own(
         share: share::read(settings, problems),
         hostname: hostname(settings, problems),
         network: network(settings, problems),
+        hosts: names::hosts(settings, problems),
+        resolver: names::resolver(settings, problems),
         ports: Vec::new(),
         shm_size: shm_size(settings, problems),
         labels: labels
@@ -245,6 +247,16 @@ fn check_network(pod: &Pod, settings: &Settings, ports: &[Published], problems: 
         problems.push(
             with(problem, share.as_ref(), "net is not shared").help("add net to Share=, or remove Network="),
         );
+    }
+    if pod.network == Network::None {
+        for value in settings.values("AddHost", problems) {
+            if value.text.ends_with(":host-gateway") {
+                let problem = value.error("a pod without a network cannot reach the host");
+                problems.push(
+                    with(problem, network.as_ref(), "no network").help("write an address, or remove it"),
+                );
+            }
+        }
     }
     let why = match pod.network {
         _ if !pod.share.net => Some((share, "the pod shares no network", "add net to Share=")),

@@ -67,6 +67,8 @@ pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
         },
         hostname: None,
         network: Network::Bridge,
+        hosts: Vec::new(),
+        resolver: Default::default(),
         ports: Vec::new(),
         shm_size: 64 << 20,
         labels: Default::default(),

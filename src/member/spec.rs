@@ -203,6 +203,8 @@ pub(super) mod tests {
             share,
             hostname: None,
             network,
+            hosts: vec![],
+            resolver: Default::default(),
             ports: vec![],
             shm_size: 64 << 20,
             labels: Default::default(),

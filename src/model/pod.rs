@@ -1,6 +1,6 @@
 //! A pod as a whole.
 
-use super::{Container, PodName, PortMapping, Request, duration};
+use super::{Container, HostEntry, Network, PodName, PortMapping, Request, Resolver, duration};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +31,12 @@ pub struct Pod {
     pub hostname: Option<String>,
     /// Network of the pod (`Network=`).
     pub network: Network,
+    /// What `/etc/hosts` of the members has beside the pod's own names (`AddHost=`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostEntry>,
+    /// What `/etc/resolv.conf` of the members has in the place of the host's (`DNS=` and its like).
+    #[serde(default, skip_serializing_if = "Resolver::is_of_host")]
+    pub resolver: Resolver,
     /// Published ports (`PublishPort=`), the pod's own first, then those hoisted from members.
     pub ports: Vec<PortMapping>,
     /// Size of the pod's `/dev/shm` in bytes.
@@ -102,18 +108,6 @@ impl Default for Share {
             pid: false,
         }
     }
-}
-
-/// The network of a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// A network namespace with nothing but loopback (`Network=none`).
-    None,
-    /// The host's network namespace (`Network=host`).
-    Host,
-    /// The default bridge (`Network=bridge`, or nothing).
-    Bridge,
 }
 
 /// What becomes of a pod when one of its essential members has failed and is not started again by itself.

@@ -1,15 +1,18 @@
 //! `hosts`, `hostname` and `resolv.conf` of a pod.
 
 use super::{NetworkError, book, file};
-use crate::model::{Network, Paths, Pod, Settings};
+use crate::model::{HostAddress, Network, Paths, Pod, Resolver, Settings};
 use crate::sys::{self, file::replace};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 /// Largest `resolv.conf` that is read, in bytes.
 const LARGEST: u64 = 64 << 10;
+/// The host's names in a pod: Podman's, and that of whoever moved to it.
+const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
 /// Writes `etc/hosts`, `etc/hostname` and `etc/resolv.conf` of the pod. `address` is its address on the bridge.
 ///
@@ -30,37 +33,72 @@ pub fn write_files(
         &hosts(pod, hostname, address, book::gateway(settings.subnet)),
     )?;
     write("hostname", &format!("{hostname}\n"))?;
-    write("resolv.conf", &resolv_conf(paths, pod.network == Network::Host)?)
+    let of_host = resolv_conf(paths, pod.network == Network::Host)?;
+    write("resolv.conf", &with_own(&of_host, &pod.resolver))
 }
 
-/// The pod finds itself, its members and the host.
+/// What `AddHost=` says, and, for names that it does not give, the pod itself, its members and the host.
 fn hosts(pod: &Pod, hostname: &str, address: Option<Ipv4Addr>, gateway: Ipv4Addr) -> String {
-    let loopback = Ipv4Addr::LOCALHOST;
-    let mut text = format!("{loopback} localhost\n::1 localhost\n");
-    let mut line = |address: IpAddr, names: &str| {
-        // To a string: that cannot fail.
-        let _ = writeln!(text, "{address} {names}");
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let gateway = match pod.network {
+        Network::Bridge if address.is_some() => Some(IpAddr::V4(gateway)),
+        Network::Host => Some(loopback),
+        Network::Bridge | Network::None => None,
     };
+    let mut text = String::new();
+    // To a string: that cannot fail.
+    let mut line = |address: IpAddr, names: &[&str]| {
+        let _ = writeln!(text, "{address} {}", names.join(" "));
+    };
+    for entry in &pod.hosts {
+        let address = match entry.address {
+            HostAddress::Ip(address) => Some(address),
+            HostAddress::HostGateway => gateway,
+        };
+        // A pod without a way to the host has no such name.
+        if let Some(address) = address {
+            line(
+                address,
+                &entry.names.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+        }
+    }
+    let given: HashSet<&str> = pod
+        .hosts
+        .iter()
+        .flat_map(|entry| &entry.names)
+        .map(String::as_str)
+        .collect();
+    let mut unless_given = |address: IpAddr, names: &[&str]| {
+        let left: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| !given.contains(name))
+            .collect();
+        if !left.is_empty() {
+            line(address, &left);
+        }
+    };
+    unless_given(loopback, &["localhost"]);
+    unless_given(Ipv6Addr::LOCALHOST.into(), &["localhost"]);
     let name = pod.name.as_str();
-    let own = if name == hostname {
-        name.to_owned()
+    let own: &[&str] = if name == hostname {
+        &[name]
     } else {
-        format!("{hostname} {name}")
+        &[hostname, name]
     };
-    line(address.unwrap_or(loopback).into(), &own);
+    unless_given(address.map_or(loopback, IpAddr::V4), own);
     if pod.share.net {
         for member in pod.members.iter().map(|member| member.name.as_str()) {
             // The pod's own name leads to its address.
-            if member != name && member != hostname {
-                line(loopback.into(), member);
-                line(IpAddr::V6(std::net::Ipv6Addr::LOCALHOST), member);
+            if !own.contains(&member) {
+                unless_given(loopback, &[member]);
+                unless_given(Ipv6Addr::LOCALHOST.into(), &[member]);
             }
         }
     }
-    match pod.network {
-        Network::Bridge if address.is_some() => line(gateway.into(), "host.containers.internal"),
-        Network::Host => line(loopback.into(), "host.containers.internal"),
-        Network::Bridge | Network::None => {}
+    if let Some(gateway) = gateway {
+        unless_given(gateway, &HOST_NAMES);
     }
     text
 }
@@ -79,6 +117,31 @@ fn resolv_conf(paths: &Paths, host_network: bool) -> Result<String, NetworkError
         text
     };
     Ok(without_loopback(&text))
+}
+
+/// The text of a `resolv.conf`, with what the pod says itself in the place of lines of the same kind.
+fn with_own(text: &str, own: &Resolver) -> String {
+    let replaced = |line: &&str| match line.split_ascii_whitespace().next() {
+        Some("nameserver") => !own.servers.is_empty(),
+        // The same in an old form.
+        Some("search" | "domain") => own.search.is_some(),
+        Some("options") => !own.options.is_empty(),
+        _ => false,
+    };
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(search) = own.search.as_ref().filter(|search| !search.is_empty()) {
+        lines.push(format!("search {}", search.join(" ")));
+    }
+    lines.extend(own.servers.iter().map(|server| format!("nameserver {server}")));
+    if !own.options.is_empty() {
+        lines.push(format!("options {}", own.options.join(" ")));
+    }
+    let kept = text.lines().filter(|line| !replaced(line));
+    lines
+        .iter()
+        .map(String::as_str)
+        .chain(kept)
+        .fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn read(path: &Path) -> Result<Option<String>, NetworkError> {
@@ -114,6 +177,7 @@ fn without_loopback(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::HostEntry;
     use std::fs;
 
     fn pod(members: &[&str]) -> Pod {
@@ -140,8 +204,23 @@ mod tests {
         assert_eq!(
             hosts(&pod, "www", address, gateway),
             "127.0.0.1 localhost\n::1 localhost\n10.90.0.2 www web\n127.0.0.1 a\n::1 a\n\
-             10.90.0.1 host.containers.internal\n"
+             10.90.0.1 host.containers.internal host.docker.internal\n"
         );
+        let entry = |names: &[&str], address| HostEntry {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            address,
+        };
+        pod.hosts = vec![
+            entry(&["a", "db"], HostAddress::Ip("192.0.2.1".parse().unwrap())),
+            entry(&["here", "host.docker.internal"], HostAddress::HostGateway),
+        ];
+        assert_eq!(
+            hosts(&pod, "web", address, gateway),
+            "192.0.2.1 a db\n10.90.0.1 here host.docker.internal\n127.0.0.1 localhost\n::1 localhost\n10.90.0.2 web\n\
+             10.90.0.1 host.containers.internal\n",
+            "what the definition says goes first"
+        );
+        pod.hosts.clear();
         pod.share.net = false;
         assert_eq!(
             hosts(&pod, "web", None, gateway),
@@ -166,5 +245,28 @@ mod tests {
         assert_eq!(resolv_conf(&paths, true).unwrap(), text);
         fs::write(&host, "nameserver 127.0.0.53\n").unwrap();
         assert_eq!(resolv_conf(&paths, false).unwrap(), "nameserver 192.0.2.2\n");
+    }
+
+    #[test]
+    fn what_the_pod_says_of_resolvers_replaces_the_hosts() {
+        let host = "domain old\nnameserver 192.0.2.1\nsearch example\noptions edns0\nsortlist 1\n";
+        assert_eq!(with_own(host, &Resolver::default()), host);
+        let own = Resolver {
+            servers: vec!["192.0.2.7".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+            search: Some(vec!["a.example".to_owned(), "b.example".to_owned()]),
+            options: vec!["ndots:1".to_owned(), "rotate".to_owned()],
+        };
+        assert_eq!(
+            with_own(host, &own),
+            "search a.example b.example\nnameserver 192.0.2.7\nnameserver 2001:db8::1\noptions ndots:1 rotate\nsortlist 1\n"
+        );
+        let none = Resolver {
+            search: Some(Vec::new()),
+            ..Resolver::default()
+        };
+        assert_eq!(
+            with_own(host, &none),
+            "nameserver 192.0.2.1\noptions edns0\nsortlist 1\n"
+        );
     }
 }

@@ -172,6 +172,8 @@ pub(super) mod tests {
             share: crate::model::Share::default(),
             hostname: None,
             network: crate::model::Network::Bridge,
+            hosts: Vec::new(),
+            resolver: Default::default(),
             ports: Vec::new(),
             shm_size: 0,
             labels: BTreeMap::new(),
