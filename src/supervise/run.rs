@@ -78,6 +78,8 @@ pub(super) struct Supervisor {
     serving: Option<JoinHandle<()>>,
     /// PID 1 of the pod, while the pod is frozen.
     frozen: Option<Frozen>,
+    /// Units that were killed while they were frozen, with the invocation that was, until they are back.
+    killed_frozen: Vec<(Role, u128)>,
     /// Who waits until every unit has been read again.
     looked: Vec<oneshot::Sender<()>>,
     /// When the launchers are looked at, and how long after the look before.
@@ -159,6 +161,7 @@ impl Supervisor {
             description: watch::Sender::default(),
             serving: None,
             frozen: None,
+            killed_frozen: Vec::new(),
             looked: Vec::new(),
             settle: None,
             alarm: None,

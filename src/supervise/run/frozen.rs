@@ -4,9 +4,11 @@
 
 use super::Supervisor;
 use super::jobs::freeze;
+use crate::supervise::event::Role;
 use crate::supervise::service::Request;
 use crate::sys::{cgroup, pidfd, reactor};
 use crate::systemd::journal::Priority;
+use crate::systemd::unit::Active;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -52,6 +54,43 @@ impl Supervisor {
         if self.frozen.as_ref().map(|frozen| frozen.pid) != pid {
             self.frozen = pid.and_then(|pid| Frozen::watch(pid).ok());
         }
+        self.correct_frozen();
+    }
+
+    /// systemd 252 keeps calling a unit frozen that was killed while it was, also when it has started anew. Asked to thaw
+    /// it then, it looks at the cgroup.
+    fn correct_frozen(&mut self) {
+        let mut killed = std::mem::take(&mut self.killed_frozen);
+        killed.retain(|&(role, invocation)| {
+            let unit = match role {
+                Role::Member(at) => self.machine.member(at),
+                Role::Infra | Role::Pod => self.machine.infra(),
+            };
+            let is_back = unit.active == Active::Active && !unit.job && unit.invocation != invocation;
+            if is_back && unit.frozen {
+                self.thaw(self.unit_name(role));
+            }
+            !is_back
+        });
+        self.killed_frozen = killed;
+    }
+
+    /// Has systemd let a unit go on, and looks what has become of it: systemd 252 tells nobody.
+    fn thaw(&self, unit: String) {
+        let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else {
+            return;
+        };
+        let (log, requests) = (self.log.clone(), self.requests.0.clone());
+        tokio::spawn(async move {
+            match freeze(&bus, &unit, false).await {
+                Ok(()) => {
+                    // Who looks needs no answer.
+                    let (seen, _) = oneshot::channel();
+                    let _ = requests.send(Request::Look { seen }).await;
+                }
+                Err(why) => log.line(Priority::Warning, &why),
+            }
+        });
     }
 
     /// It has ended. systemd itself cannot be asked before this is done, and is told after.
@@ -67,18 +106,9 @@ impl Supervisor {
             Some(error) => format!("the pod cannot go on, and systemd may wait for ever: {error}"),
         };
         self.log.line(Priority::Warning, &text);
-        let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else {
-            return;
-        };
-        let (slice, log) = (self.plan.name.slice(), self.log.clone());
-        let requests = self.requests.0.clone();
-        tokio::spawn(async move {
-            if let Err(why) = freeze(&bus, &slice, false).await {
-                log.line(Priority::Warning, &why);
-            }
-            // systemd 252 tells nobody. Who looks needs no answer.
-            let (seen, _) = oneshot::channel();
-            let _ = requests.send(Request::Look { seen }).await;
-        });
+        self.thaw(self.plan.name.slice());
+        let members = (0..self.plan.members.len()).map(|at| (Role::Member(at), self.machine.member(at)));
+        let units = std::iter::once((Role::Infra, self.machine.infra())).chain(members);
+        self.killed_frozen = units.map(|(role, unit)| (role, unit.invocation)).collect();
     }
 }

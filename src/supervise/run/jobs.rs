@@ -57,7 +57,8 @@ impl Supervisor {
         });
     }
 
-    fn unit_name(&self, role: Role) -> String {
+    /// The unit of a part of the pod.
+    pub(super) fn unit_name(&self, role: Role) -> String {
         match role {
             Role::Pod => self.plan.name.unit(),
             Role::Infra => self.plan.name.infra_unit(),
@@ -66,9 +67,9 @@ impl Supervisor {
     }
 }
 
-/// Has systemd hold the processes of a slice still, or let them go on; in the words of an error, why it does not.
-pub(super) async fn freeze(bus: &Connection, slice: &str, still: bool) -> Result<(), String> {
+/// Has systemd hold the processes of a unit still, those of a slice too, or let them go on; in the words of an error, why it does not.
+pub(super) async fn freeze(bus: &Connection, unit: &str, still: bool) -> Result<(), String> {
     let verb = if still { "freeze" } else { "thaw" };
-    let done = manager::freeze_unit(bus, slice, still).await;
-    done.map_err(|error| format!("systemd did not {verb} {slice}: {error}"))
+    let done = manager::freeze_unit(bus, unit, still).await;
+    done.map_err(|error| format!("systemd did not {verb} {unit}: {error}"))
 }
