@@ -158,8 +158,8 @@ fn remove_folders(paths: &Paths, name: &PodName) -> Result<(), InfraError> {
     removed(&layers, tree::remove(&layers)).and(removed(&dir, tree::remove(&dir)))
 }
 
-/// Removes everything of the pod if infra is not up: for the supervisor when it gives up a pod whose infra has failed,
-/// so that the next start takes the definition of its time. True if the folder is gone.
+/// Removes everything of the pod if infra is not up: for the supervisor when it ends and infra has failed, before or
+/// during the stop, so that the next start takes the definition of its time. True if the folder is gone.
 ///
 /// # Errors
 /// It is there and could not be removed.

@@ -25,9 +25,11 @@ mod words;
 
 use crate::compiled::{self, CompiledError};
 use crate::model::{Paths, PodName};
+use crate::sys::memory::Surplus;
 use anyhow::Context;
 use plan::Plan;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often, and how far apart, a compiled pod that is not there is looked for: systemd empties the folder of
@@ -47,13 +49,21 @@ pub fn supervise(name: &str, paths: &Paths) -> anyhow::Result<ExitCode> {
         .parse()
         .with_context(|| format!("`{name}` is not the name of a pod"))?;
     let plan = read(paths, &name)?;
+    let surplus = Arc::new(Surplus::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .max_io_events_per_tick(64)
         .enable_time()
+        .on_thread_park({
+            let surplus = surplus.clone();
+            move || surplus.give_back()
+        })
         .build()?;
-    let status =
-        runtime.block_on(async { run::Supervisor::new(plan, paths.clone(), &signals)?.run().await })?;
+    let status = runtime.block_on(async {
+        run::Supervisor::new(plan, paths.clone(), &signals, surplus)?
+            .run()
+            .await
+    })?;
     Ok(ExitCode::from(status))
 }
 

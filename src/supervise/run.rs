@@ -21,6 +21,7 @@ use super::signals::{Sent, Signals};
 use super::state::{Machine, Part};
 use crate::model::Paths;
 use crate::sys::file::replace;
+use crate::sys::memory::Surplus;
 use crate::systemd::datagram::Datagrams;
 use crate::systemd::journal::Priority;
 use crate::timeline::{Phase, Timeline};
@@ -92,6 +93,7 @@ pub(super) struct Supervisor {
     extend: Option<Instant>,
     /// When memory is given back.
     rest: Option<Instant>,
+    surplus: Arc<Surplus>,
     /// systemd has not taken all notifications.
     unsent: bool,
     /// How the pod becomes ready; nothing any more once it is.
@@ -120,8 +122,14 @@ enum Wake {
 }
 
 impl Supervisor {
-    /// A supervisor that has not looked at anything yet; `signals` are those that were blocked.
-    pub(super) fn new(plan: Plan, paths: Paths, signals: &SigSet) -> anyhow::Result<Self> {
+    /// A supervisor that has not looked at anything yet; `signals` are those that were blocked, `surplus`
+    /// has memory given back when there is nothing to do.
+    pub(super) fn new(
+        plan: Plan,
+        paths: Paths,
+        signals: &SigSet,
+        surplus: Arc<Surplus>,
+    ) -> anyhow::Result<Self> {
         let journal = Arc::new(Datagrams::to(paths.journal_socket().as_os_str())?);
         let systemd = match std::env::var_os("NOTIFY_SOCKET") {
             Some(address) => Some(Arc::new(Datagrams::to(&address).context("$NOTIFY_SOCKET")?)),
@@ -170,6 +178,7 @@ impl Supervisor {
             watchdog: watchdog_interval().map(|interval| (now + interval, interval)),
             extend: None,
             rest: None,
+            surplus,
             unsent: false,
             timeline: Some(timeline),
             exit: None,
@@ -211,14 +220,14 @@ impl Supervisor {
                     self.unsent = self.notifier.flush();
                     // With nothing else under way that was all: no wake-up more for what it took.
                     if self.rest.is_none() {
-                        crate::sys::memory::give_back();
+                        self.surplus.mark();
                     }
                     continue;
                 }
                 Wake::Extend => self.extend_stop(),
                 Wake::Frozen => self.thaw_by_hand(),
                 Wake::Rest => {
-                    crate::sys::memory::give_back();
+                    self.surplus.mark();
                     self.rest = None;
                     continue;
                 }

@@ -101,12 +101,10 @@ impl Supervisor {
                 let _ = timeout(LAST_OUTPUT, task).await;
             }
         }
-        if status != 0 {
-            let removed = crate::infra::remove_if_dead(&self.paths, &self.plan.name);
-            if let Err(error) = removed {
-                self.log
-                    .line(Priority::Warning, &format!("{:#}", anyhow::Error::from(error)));
-            }
+        // Infra leaves the pod's folder when it has failed, be it while it was stopped.
+        if let Err(error) = crate::infra::remove_if_dead(&self.paths, &self.plan.name) {
+            self.log
+                .line(Priority::Warning, &format!("{:#}", anyhow::Error::from(error)));
         }
         status
     }
