@@ -208,6 +208,25 @@ fn a_stop_that_is_more_than_one_signal_is_a_step() {
 }
 
 #[test]
+fn a_member_that_is_stopped_by_sigkill_comes_back_from_any_other() {
+    let mut pod = pod(&[], &[]);
+    pod.members[1].stop_signal = Some(Signal::KILL);
+    let forced = |pod: &Pod| {
+        let set = units::of(pod, &mut Images::default()).unwrap();
+        assert_eq!(
+            values(&set, "pod-x-b.service", "SuccessExitStatus"),
+            ["137 SIGKILL"]
+        );
+        !values(&set, "pod-x-b.service", "RestartForceExitStatus").is_empty()
+    };
+    assert!(forced(&pod));
+    for (restart, comes_back) in [("no", false), ("always", true), ("on-watchdog", false)] {
+        pod.members[1].units.service = lines(&[("Restart", restart)]);
+        assert_eq!(forced(&pod), comes_back, "{restart}");
+    }
+}
+
+#[test]
 fn no_budget_is_too_long_for_systemd() {
     let mut pod = pod(&[], &[]);
     for member in &mut pod.members {

@@ -240,6 +240,22 @@ fn stopping(unit: &mut UnitWriter, pod: &Pod, member: &Container, step: &[&str])
         ),
         None => unit.token("SuccessExitStatus", "143"),
     };
+    // But this one the kernel sends too, and whoever means to harm: only a stop that was asked for is an end.
+    if member.stop_signal == Some(Signal::KILL) && restarts_after_a_signal(member) {
+        unit.token("RestartForceExitStatus", &Signal::KILL.to_string());
+    }
+}
+
+/// Whether a member that a signal has ended is to be started again.
+fn restarts_after_a_signal(member: &Container) -> bool {
+    let restart = member
+        .units
+        .service
+        .iter()
+        .rev()
+        .find(|line| line.key == "Restart");
+    restart
+        .is_none_or(|line| ["on-failure", "on-abnormal", "on-abort", "always"].contains(&line.value.as_str()))
 }
 
 /// How an init member is stopped while it runs: to systemd that is the middle of its start, which knows no `ExecStop=`.
