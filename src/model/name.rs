@@ -122,17 +122,17 @@ name_type!(
 impl PodName {
     /// The supervisor's unit, `pod-X.service`: what a user starts and stops.
     pub fn unit(&self) -> String {
-        format!("pod-{self}.service")
+        ["pod-", &self.0, ".service"].concat()
     }
 
     /// The unit that owns the pod's namespaces, `pod-X-infra.service`.
     pub fn infra_unit(&self) -> String {
-        format!("pod-{self}-infra.service")
+        ["pod-", &self.0, "-infra.service"].concat()
     }
 
     /// The unit of a member, `pod-X-a.service`.
     pub fn member_unit(&self, member: &MemberName) -> String {
-        format!("pod-{self}-{member}.service")
+        ["pod-", &self.0, "-", &member.0, ".service"].concat()
     }
 
     /// The service in which a check of a member's probe runs, if it needs a process. No member can have its name.
@@ -143,7 +143,7 @@ impl PodName {
     /// The slice of infra and members, `pods-X.slice`: dashes are escaped, since a dash in the name of a
     /// slice makes a level of its own (systemd.slice(5)).
     pub fn slice(&self) -> String {
-        format!("pods-{}.slice", self.0.replace('-', "\\x2d"))
+        ["pods-", &self.0.replace('-', "\\x2d"), ".slice"].concat()
     }
 
     /// The container of a member, for the OCI runtime: in the characters that runtimes allow. `+` is in no name, so that

@@ -102,7 +102,12 @@ fn is_hidden(c: char) -> bool {
 fn has_hidden(text: &str) -> bool {
     // Bytes first: nearly every text is ASCII.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
-    !text.bytes().all(is_plain) && text.contains(is_hidden)
+    !all_bytes(text, is_plain) && text.contains(is_hidden)
+}
+
+/// Whether all bytes of a text are of a kind. There is no way out in the middle, so that many are looked at at once.
+fn all_bytes(text: &str, is_of_kind: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is_of_kind(byte))
 }
 
 /// A line that systemd could not read.

@@ -18,7 +18,7 @@ const UNIT_TYPES: [&str; 11] = [
 ];
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b":-_.\\".contains(&byte)
+    byte.is_ascii_alphanumeric() | matches!(byte, b':' | b'-' | b'_' | b'.' | b'\\')
 }
 
 /// Whether systemd takes `name` as the name of a unit: plain, template (`a@.service`) or instance (`a@b.service`);
@@ -31,7 +31,7 @@ pub fn unit_name_is_valid(name: &str) -> bool {
         && UNIT_TYPES.contains(&unit_type)
         && !prefix.is_empty()
         && !prefix.starts_with('@')
-        && prefix.bytes().all(|byte| byte == b'@' || is_name_byte(byte))
+        && super::all_bytes(prefix, |byte| (byte == b'@') | is_name_byte(byte))
 }
 
 /// `text` as a part of a unit's name, as systemd-escape(1) gives it: `/` becomes `-`, and `\xhh` stands for what

@@ -107,6 +107,7 @@ pub fn format_time_span(span: Duration) -> String {
     let mut rest = match u64::try_from(span.as_micros()) {
         Ok(0) => return "0".to_owned(),
         Ok(u64::MAX) | Err(_) => return "infinity".to_owned(),
+        Ok(micros) if micros < 60 * SECOND && micros % SECOND == 0 => return format!("{}s", micros / SECOND),
         Ok(micros) => micros,
     };
     let mut parts = Vec::new();

@@ -5,7 +5,7 @@
 
 pub use super::name::{escape, unit_name_is_valid};
 use super::value::TimeSpan;
-use super::{BLANKS, has_hidden, specifier, words};
+use super::{BLANKS, all_bytes, has_hidden, specifier, words};
 use std::path::Path;
 
 /// Longest line that systemd reads, in bytes; one that is longer costs the whole unit.
@@ -59,7 +59,7 @@ impl UnitWriter {
 
     /// Begins section `name`, letters, digits and dashes.
     pub fn section(&mut self, name: &str) -> &mut Self {
-        if is_word(name, b"-") {
+        if is_word(name, |byte| byte == b'-') {
             self.push(&["\n[", name, "]\n"]);
             self.has_section = true;
         } else {
@@ -74,8 +74,7 @@ impl UnitWriter {
 
     /// Writes one word of letters, digits and `-_.:+,/@~`, as it is: a keyword, a number, a signal, a user.
     pub fn token(&mut self, key: &str, value: &str) -> &mut Self {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+,/@~".contains(&byte);
-        if value.is_empty() || !value.bytes().all(is_token) {
+        if value.is_empty() || !all_bytes(value, is_token) {
             return self.refused(key, value.to_owned(), "it is not a plain word");
         }
         self.directive(key, value)
@@ -139,6 +138,7 @@ impl UnitWriter {
             match *argument {
                 // It would begin a second command.
                 ";" => line.push_str("\";\""),
+                word if !word.is_empty() && all_bytes(word, is_token) => line.push_str(word),
                 _ => {
                     for c in words::quote(argument).chars() {
                         // Both mean themselves when they stand twice.
@@ -175,7 +175,7 @@ impl UnitWriter {
 
     /// Writes a line; `value` is safe by its kind's own rule.
     fn directive(&mut self, key: &str, value: &str) -> &mut Self {
-        if !is_word(key, b"") {
+        if !is_word(key, |_| false) {
             return self.refused(key, value.to_owned(), "a key has letters and digits only");
         }
         if !self.has_section {
@@ -230,11 +230,15 @@ fn normalised(path: &str) -> Result<&str, &'static str> {
 }
 
 /// A letter, then letters, digits and `others`.
-fn is_word(text: &str, others: &[u8]) -> bool {
+fn is_word(text: &str, is_other: impl Fn(u8) -> bool) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+        && all_bytes(text, |byte| byte.is_ascii_alphanumeric() | is_other(byte))
+}
+
+/// Whether a byte is one of a plain word, which no rule of quoting changes.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        | matches!(byte, b'-' | b'_' | b'.' | b':' | b'+' | b',' | b'/' | b'@' | b'~')
 }
 
 #[cfg(test)]
