@@ -102,12 +102,40 @@ fn is_hidden(c: char) -> bool {
 fn has_hidden(text: &str) -> bool {
     // Bytes first: nearly every text is ASCII.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
-    !all_bytes(text, is_plain) && text.contains(is_hidden)
+    // There is no way out in the middle, so that many are looked at at once.
+    !text.bytes().fold(true, |all, byte| all & is_plain(byte)) && text.contains(is_hidden)
 }
 
-/// Whether all bytes of a text are of a kind. There is no way out in the middle, so that many are looked at at once.
-fn all_bytes(text: &str, is_of_kind: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, byte| all & is_of_kind(byte))
+/// Letters and digits of ASCII, and some other bytes: what a name is made of.
+#[derive(Debug)]
+struct Alphabet([bool; 256]);
+
+impl Alphabet {
+    /// Letters, digits and `others`.
+    const fn with(others: &[u8]) -> Self {
+        let mut known = [false; 256];
+        let mut byte = 0;
+        while byte < 128 {
+            known[byte] = (byte as u8).is_ascii_alphanumeric();
+            byte += 1;
+        }
+        let mut at = 0;
+        while at < others.len() {
+            known[others[at] as usize] = true;
+            at += 1;
+        }
+        Self(known)
+    }
+
+    /// Whether it has this byte.
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    /// Whether a text is made of it.
+    fn spells(&self, text: &str) -> bool {
+        text.bytes().all(|byte| self.has(byte))
+    }
 }
 
 /// A line that systemd could not read.

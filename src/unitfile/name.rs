@@ -1,5 +1,7 @@
 //! Names of units: which are valid, and how other text becomes part of one.
 
+use super::Alphabet;
+
 /// Longest name of a unit in bytes, the type included.
 const UNIT_NAME_MAX: usize = 255;
 
@@ -17,9 +19,10 @@ const UNIT_TYPES: [&str; 11] = [
     "scope",
 ];
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() | matches!(byte, b':' | b'-' | b'_' | b'.' | b'\\')
-}
+/// What a name is made of.
+static NAME: Alphabet = Alphabet::with(b":-_.\\");
+/// The same of one that may be a template or an instance.
+static NAME_OR_INSTANCE: Alphabet = Alphabet::with(b":-_.\\@");
 
 /// Whether systemd takes `name` as the name of a unit: plain, template (`a@.service`) or instance (`a@b.service`);
 /// systemd.unit(5).
@@ -31,7 +34,7 @@ pub fn unit_name_is_valid(name: &str) -> bool {
         && UNIT_TYPES.contains(&unit_type)
         && !prefix.is_empty()
         && !prefix.starts_with('@')
-        && super::all_bytes(prefix, |byte| (byte == b'@') | is_name_byte(byte))
+        && NAME_OR_INSTANCE.spells(prefix)
 }
 
 /// `text` as a part of a unit's name, as systemd-escape(1) gives it: `/` becomes `-`, and `\xhh` stands for what
@@ -44,7 +47,7 @@ pub fn escape(text: &str) -> String {
             // A leading dot would hide the unit's file.
             b'.' if at > 0 => escaped.push('.'),
             b'.' | b'-' | b'\\' => escaped.push_str(&format!("\\x{byte:02x}")),
-            _ if is_name_byte(byte) => escaped.push(char::from(byte)),
+            _ if NAME.has(byte) => escaped.push(char::from(byte)),
             _ => escaped.push_str(&format!("\\x{byte:02x}")),
         }
     }

@@ -1,5 +1,7 @@
 //! `%` specifiers (systemd.unit(5), "Specifiers").
 
+use std::borrow::Cow;
+
 /// A `%` with a letter or digit behind it that stands for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`%{specifier}` is no specifier that can be used here: write `%%` for a percent sign")]
@@ -38,8 +40,11 @@ pub fn expand(text: &str, value: &dyn Fn(char) -> Option<String>) -> Result<Stri
 }
 
 /// The text that [`expand`] turns into `text`.
-pub fn escape(text: &str) -> String {
-    text.replace('%', "%%")
+pub fn escape(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte == b'%') {
+        true => Cow::Owned(text.replace('%', "%%")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 #[cfg(test)]

@@ -107,10 +107,9 @@ pub fn format_time_span(span: Duration) -> String {
     let mut rest = match u64::try_from(span.as_micros()) {
         Ok(0) => return "0".to_owned(),
         Ok(u64::MAX) | Err(_) => return "infinity".to_owned(),
-        Ok(micros) if micros < 60 * SECOND && micros % SECOND == 0 => return format!("{}s", micros / SECOND),
         Ok(micros) => micros,
     };
-    let mut parts = Vec::new();
+    let mut text = String::with_capacity(16);
     let units = [
         ("d", 86_400 * SECOND),
         ("h", 3600 * SECOND),
@@ -121,11 +120,15 @@ pub fn format_time_span(span: Duration) -> String {
     ];
     for (name, factor) in units {
         if rest >= factor {
-            parts.push(format!("{}{name}", rest / factor));
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(&(rest / factor).to_string());
+            text.push_str(name);
             rest %= factor;
         }
     }
-    parts.join(" ")
+    text
 }
 
 /// Reads a size in bytes: numbers with the suffixes `E` `P` `T` `G` `M` `K` `B`, powers of 1024, in either case, or

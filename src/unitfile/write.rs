@@ -4,15 +4,24 @@
 //! that were asked for and no other.
 
 pub use super::name::{escape, unit_name_is_valid};
-use super::value::TimeSpan;
-use super::{BLANKS, all_bytes, has_hidden, specifier, words};
+use super::value::{TimeSpan, format_time_span};
+use super::{Alphabet, BLANKS, has_hidden, specifier, words};
 use std::path::Path;
+
+/// What a key is made of.
+static KEY: Alphabet = Alphabet::with(b"");
+/// The same of the name of a section.
+static SECTION: Alphabet = Alphabet::with(b"-");
+/// The same of a plain word, which no rule of quoting changes.
+static TOKEN: Alphabet = Alphabet::with(b"-_.:+,/@~");
 
 /// Longest line that systemd reads, in bytes; one that is longer costs the whole unit.
 const MAX_LINE: usize = 1 << 20;
 
 /// Most units are shorter, in bytes: they need no second allocation.
 const USUAL: usize = 1200;
+/// The same of a line.
+const LINE: usize = 120;
 
 /// A directive that cannot be in a unit file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +68,7 @@ impl UnitWriter {
 
     /// Begins section `name`, letters, digits and dashes.
     pub fn section(&mut self, name: &str) -> &mut Self {
-        if is_word(name, |byte| byte == b'-') {
+        if is_word(name, &SECTION) {
             self.push(&["\n[", name, "]\n"]);
             self.has_section = true;
         } else {
@@ -74,7 +83,7 @@ impl UnitWriter {
 
     /// Writes one word of letters, digits and `-_.:+,/@~`, as it is: a keyword, a number, a signal, a user.
     pub fn token(&mut self, key: &str, value: &str) -> &mut Self {
-        if value.is_empty() || !all_bytes(value, is_token) {
+        if value.is_empty() || !TOKEN.spells(value) {
             return self.refused(key, value.to_owned(), "it is not a plain word");
         }
         self.directive(key, value)
@@ -95,7 +104,8 @@ impl UnitWriter {
             return self.refused(key, bad.to_owned(), "it is not the name of a unit");
         }
         let Some(first) = names.next() else { return self };
-        let mut line = first.to_owned();
+        let mut line = String::with_capacity(LINE);
+        line.push_str(first);
         for name in names {
             line.push(' ');
             line.push_str(name);
@@ -129,7 +139,8 @@ impl UnitWriter {
                 "a program is an absolute path without `.`, `..`, quotes, backslashes, `$` and blanks";
             return self.refused(key, (*program).to_owned(), reason);
         }
-        let mut line = specifier::escape(program);
+        let mut line = String::with_capacity(LINE);
+        line.push_str(&specifier::escape(program));
         for argument in arguments {
             if argument.contains('\0') {
                 return self.refused(key, (*argument).to_owned(), "no argument can hold a NUL");
@@ -138,7 +149,7 @@ impl UnitWriter {
             match *argument {
                 // It would begin a second command.
                 ";" => line.push_str("\";\""),
-                word if !word.is_empty() && all_bytes(word, is_token) => line.push_str(word),
+                word if !word.is_empty() && TOKEN.spells(word) => line.push_str(word),
                 _ => {
                     for c in words::quote(argument).chars() {
                         // Both mean themselves when they stand twice.
@@ -153,7 +164,10 @@ impl UnitWriter {
 
     /// Writes a time span.
     pub fn time(&mut self, key: &str, span: TimeSpan) -> &mut Self {
-        self.directive(key, &span.to_string())
+        match span {
+            TimeSpan::Finite(span) => self.directive(key, &format_time_span(span)),
+            TimeSpan::Infinite => self.directive(key, "infinity"),
+        }
     }
 
     /// Writes a value that was written for systemd, as it is: what it means is its author's business, but it
@@ -175,7 +189,7 @@ impl UnitWriter {
 
     /// Writes a line; `value` is safe by its kind's own rule.
     fn directive(&mut self, key: &str, value: &str) -> &mut Self {
-        if !is_word(key, |_| false) {
+        if !is_word(key, &KEY) {
             return self.refused(key, value.to_owned(), "a key has letters and digits only");
         }
         if !self.has_section {
@@ -223,22 +237,16 @@ fn plain(text: &str) -> Result<&str, &'static str> {
 
 fn normalised(path: &str) -> Result<&str, &'static str> {
     let parts = path.strip_prefix('/').ok_or("the path is not absolute")?;
-    if path != "/" && parts.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    let mut parts = parts.as_bytes().split(|byte| *byte == b'/');
+    if path != "/" && parts.any(|part| matches!(part, b"" | b"." | b"..")) {
         return Err("the path is not normalised: `.`, `..` and needless slashes are not allowed");
     }
     Ok(path)
 }
 
-/// A letter, then letters, digits and `others`.
-fn is_word(text: &str, is_other: impl Fn(u8) -> bool) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && all_bytes(text, |byte| byte.is_ascii_alphanumeric() | is_other(byte))
-}
-
-/// Whether a byte is one of a plain word, which no rule of quoting changes.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        | matches!(byte, b'-' | b'_' | b'.' | b':' | b'+' | b',' | b'/' | b'@' | b'~')
+/// A letter, then what the alphabet has.
+fn is_word(text: &str, alphabet: &Alphabet) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && alphabet.spells(text)
 }
 
 #[cfg(test)]
