@@ -1,10 +1,10 @@
 //! `podunit infra`: what `pod-X-infra.service` runs.
 
-use super::{FAILURE, output, settings};
+use super::{FAILURE, output, settings, target};
 use crate::infra::{self, Connecting, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
 use crate::network::{self, Reservation};
-use crate::systemd::notify;
+use crate::systemd::{manager, notify};
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use std::process::ExitCode;
@@ -17,8 +17,9 @@ pub enum Command {
         /// Name of the pod.
         pod: PodName,
     },
-    /// Takes away what `start` made (ExecStopPost=). All of it if $SERVICE_RESULT is `success`, which systemd sets
-    /// after an intended stop; else only what belonged to the namespaces, so that the pod comes back as it was.
+    /// Takes away what `start` made (ExecStopPost=). All of it after an intended stop: $SERVICE_RESULT is `success`, or
+    /// infra has failed while systemd stops it; else only what belonged to the namespaces, so that the pod comes back as
+    /// it was.
     Clean {
         /// Name of the pod.
         pod: PodName,
@@ -33,11 +34,19 @@ pub fn run(command: &Command, paths: &Paths) -> anyhow::Result<ExitCode> {
     match command {
         Command::Start { pod } => return start(paths, pod),
         Command::Clean { pod } => {
-            let intended = std::env::var_os("SERVICE_RESULT").is_some_and(|result| result == "success");
+            let is_clean = std::env::var_os("SERVICE_RESULT").is_some_and(|result| result == "success");
+            let intended = is_clean || is_being_stopped(pod);
             clean(paths, pod, if intended { infra::remove } else { infra::release })?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// If systemd cannot be asked, the pod comes back as it was.
+fn is_being_stopped(pod: &PodName) -> bool {
+    let unit = pod.infra_unit();
+    let ask = async |bus| Ok(manager::is_being_stopped(&bus, &unit).await?);
+    target::on_bus(ask).unwrap_or(false)
 }
 
 fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {

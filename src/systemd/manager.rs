@@ -156,6 +156,17 @@ pub fn listed(answer: &Message) -> Result<Vec<Listed>> {
     Ok(rows.into_iter().map(listed).collect())
 }
 
+/// Whether a unit is being stopped or restarted because somebody asked for that: it has a job that is no start.
+///
+/// # Errors
+/// systemd cannot be asked.
+pub async fn is_being_stopped(bus: &Connection, unit: &str) -> Result<bool> {
+    let body = (&[unit][..],);
+    let answer = bus.call_method(Some(NAME), PATH, Some(INTERFACE), "ListUnitsByNames", &body);
+    let units = listed(&answer.await?)?;
+    Ok(units.iter().any(|unit| unit.job && !unit.starts))
+}
+
 /// Queues a stop of a unit and of what depends on it; does not wait.
 ///
 /// # Errors

@@ -53,16 +53,24 @@ fn a_killed_infra_brings_the_whole_pod_back() {
             assert_ne!(old, new);
         }
     }
-    // While the pod stops, nobody brings it back, and nothing of it stays. Members that are held still keep the stop from
-    // being over before.
-    let pause = machine.property("pod-my-shared-pod-infra", "MainPID");
-    machine.ok(&format!(
-        "kill -STOP {}; systemctl stop --no-block pod-my-shared-pod; kill -9 {pause}; systemctl stop pod-my-shared-pod",
-        machine.pids(&MEMBERS)
-    ));
-    assert_eq!(machine.property("pod-my-shared-pod-infra", "Result"), "signal");
-    machine.ok("systemctl reset-failed");
-    machine.nothing_is_left();
+    // While the pod stops, nobody brings it back, and nothing of it stays, whether its supervisor lives or not. Members
+    // that are held still keep the stop from being over before.
+    for also in ["", "pod-my-shared-pod"] {
+        machine.ok("systemctl start pod-my-shared-pod");
+        let pause = machine.property("pod-my-shared-pod-infra", "MainPID");
+        let supervisor = match also {
+            "" => String::new(),
+            unit => machine.property(unit, "MainPID"),
+        };
+        machine.ok(&format!(
+            "kill -STOP {}; systemctl stop --no-block pod-my-shared-pod; kill -9 {pause} {supervisor}; \
+             systemctl stop pod-my-shared-pod",
+            machine.pids(&MEMBERS)
+        ));
+        assert_eq!(machine.property("pod-my-shared-pod-infra", "Result"), "signal");
+        machine.ok("systemctl reset-failed");
+        machine.nothing_is_left();
+    }
 }
 
 #[test]
