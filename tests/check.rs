@@ -132,6 +132,30 @@ fn every_key_reaches_the_model() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
+#[test]
+fn folders_and_drop_ins_of_every_level_count_once() {
+    let pod = only_pod("folders");
+    let names: Vec<&str> = pod.members.iter().map(|member| member.name.as_str()).collect();
+    assert_eq!(names, ["front-end-log", "linked", "worker"]);
+    let labels = |member: usize| -> Vec<String> {
+        let labels = pod.members[member].labels.iter();
+        labels.map(|(name, value)| format!("{name}={value}")).collect()
+    };
+    // 10.conf: the most particular hides the others; 20.conf: /etc before /usr; the rest is one level each.
+    assert_eq!(
+        labels(0),
+        [
+            "all=yes",
+            "beginning=front-end-",
+            "one=own",
+            "order=last",
+            "two=etc"
+        ]
+    );
+    assert_eq!(labels(1), ["all=yes", "one=all", "order=all"]);
+    assert_eq!(pod.labels["pods"], "all");
+}
+
 /// A tree with one good pod, and `hostile` put beside it: the good pod must not care.
 fn beside_a_good_pod(hostile: impl FnOnce(&Path)) -> (Output, String) {
     let root = tempfile::tempdir().unwrap();
@@ -242,7 +266,8 @@ proptest! {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("etc/podunit");
         fs::create_dir_all(folder.join("a.pod.d")).unwrap();
-        fs::write(folder.join("a.pod"), pod.join("\n")).unwrap();
+        // Not empty: that is a mask.
+        fs::write(folder.join("a.pod"), format!("#\n{}", pod.join("\n"))).unwrap();
         fs::write(folder.join("a.pod.d/x.conf"), drop_in.join("\n")).unwrap();
         fs::write(folder.join("c.container"), format!("[Container]\nPod=a.pod\n{}", container.join("\n"))).unwrap();
         let read = definition::read(&Paths::new(root.path()));

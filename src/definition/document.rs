@@ -99,6 +99,9 @@ impl Document {
                 .into_iter()
                 .map(|error| Problem::error(place(error.span), error.message)),
         );
+        // Once in a file: whoever repairs one sees the others.
+        let doubt = file.doubts.first();
+        problems.extend(doubt.map(|doubt| Problem::warning(place(doubt.span), doubt.message.clone())));
         Self {
             path: path.to_owned(),
             text,

@@ -1,7 +1,7 @@
 //! Folders of definitions: opened once, listed, and links in them followed inside their root only.
 
 use crate::diagnostic::{Place, Problem};
-use rustix::fs::{Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -20,14 +20,26 @@ pub(super) struct Folder {
     pub(super) path: PathBuf,
     /// How it is shown to the user.
     pub(super) shown: PathBuf,
+    /// Whether folders in it hold definitions too.
+    pub(super) is_deep: bool,
 }
 
-/// A folder that is there, opened.
+/// A folder that is there, opened: a [`Folder`], or one below it.
 #[derive(Debug)]
 pub(super) struct Directory<'a> {
-    /// What it is.
-    pub(super) folder: &'a Folder,
+    folder: &'a Folder,
+    /// Where it is below the folder; empty for the folder itself.
+    below: PathBuf,
     fd: OwnedFd,
+}
+
+/// What a folder has under a name.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The name.
+    pub(super) name: String,
+    /// What it is, `Unknown` if the file system does not say.
+    pub(super) kind: FileType,
 }
 
 impl<'a> Directory<'a> {
@@ -39,17 +51,65 @@ impl<'a> Directory<'a> {
             or_by_links(plain, folder, Path::new(""), OFlags::DIRECTORY)
         });
         let fd = or_problem(opened, &folder.shown, problems)?;
-        Some(Self { folder, fd })
+        Some(Self {
+            folder,
+            below: PathBuf::new(),
+            fd,
+        })
     }
 
-    /// Names in it, sorted.
-    pub(super) fn names(&self, problems: &mut Vec<Problem>) -> Vec<String> {
-        list(&self.fd, &self.folder.shown, problems)
+    /// Opens the folder `entry` of this one; none if it is no folder, or a link that leads to none.
+    pub(super) fn subfolder(&self, entry: &Entry, problems: &mut Vec<Problem>) -> Option<Self> {
+        let opened = self.open_below(Path::new(&entry.name), OFlags::DIRECTORY);
+        let fd = match opened {
+            Err(_) if entry.kind != FileType::Directory => return None,
+            opened => or_problem(opened, &self.shown(&entry.name), problems)?,
+        };
+        Some(Self {
+            folder: self.folder,
+            below: self.below.join(&entry.name),
+            fd,
+        })
     }
 
-    /// Names in the folder `name` of this one, sorted; none if it is not there.
-    pub(super) fn names_below(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<String> {
-        let shown = self.folder.shown.join(name);
+    /// Whether this is one of the folders of definitions, not below one.
+    pub(super) fn is_top(&self) -> bool {
+        self.below.as_os_str().is_empty()
+    }
+
+    /// Whether folders in it hold definitions too.
+    pub(super) fn is_deep(&self) -> bool {
+        self.folder.is_deep
+    }
+
+    /// Which folder it is, by whatever path it was found; `None` if that cannot be known.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        let status = rustix::fs::fstat(&self.fd).ok()?;
+        Some((status.st_dev, status.st_ino))
+    }
+
+    /// How it is shown to the user.
+    pub(super) fn place(&self) -> PathBuf {
+        // An empty path would add a slash.
+        match self.is_top() {
+            true => self.folder.shown.clone(),
+            false => self.folder.shown.join(&self.below),
+        }
+    }
+
+    /// How what is `below` it is shown to the user.
+    pub(super) fn shown(&self, below: impl AsRef<Path>) -> PathBuf {
+        self.place().join(below)
+    }
+
+    /// What is in it, sorted by name.
+    pub(super) fn entries(&self, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        list(&self.fd, &self.place(), problems)
+    }
+
+    /// What is in the folder `name` of this one, sorted by name; nothing if it is not there.
+    pub(super) fn entries_below(&self, name: &str, problems: &mut Vec<Problem>) -> Vec<Entry> {
+        let shown = self.shown(name);
         let opened = self.open_below(Path::new(name), OFlags::DIRECTORY);
         or_problem(opened, &shown, problems).map_or_else(Vec::new, |fd| list(&fd, &shown, problems))
     }
@@ -61,12 +121,18 @@ impl<'a> Directory<'a> {
 
     /// Opens what is `below`, following links inside the folder's root only.
     pub(super) fn open_below(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-        or_by_links(self.open_plain(below, flags), self.folder, below, flags)
+        or_by_links(
+            self.open_plain(below, flags),
+            self.folder,
+            &self.below.join(below),
+            flags,
+        )
     }
 
     /// What the link `below` holds; nothing if it is none.
     pub(super) fn link(&self, below: &Path) -> Option<PathBuf> {
-        std::fs::read_link(self.folder.root.join(self.folder.path.join(below))).ok()
+        let folder = self.folder.root.join(&self.folder.path);
+        std::fs::read_link(folder.join(&self.below).join(below)).ok()
     }
 }
 
@@ -83,17 +149,20 @@ fn or_problem(opened: Result<OwnedFd, Errno>, shown: &Path, problems: &mut Vec<P
     }
 }
 
-/// Names in a folder, sorted.
-fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
-    let mut names = Vec::new();
+/// What is in a folder, sorted by name.
+fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<Entry> {
+    let mut found = Vec::new();
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {
         let message = match entry {
-            Ok(entry) if names.len() < MAX_ENTRIES => {
+            Ok(entry) if found.len() < MAX_ENTRIES => {
                 let name = entry.file_name().to_string_lossy();
                 if name != "." && name != ".." {
-                    names.push(name.into_owned());
+                    found.push(Entry {
+                        name: name.into_owned(),
+                        kind: entry.file_type(),
+                    });
                 }
                 continue;
             }
@@ -103,8 +172,8 @@ fn list(directory: &OwnedFd, shown: &Path, problems: &mut Vec<Problem>) -> Vec<S
         problems.push(Problem::error(Place::file(shown), message));
         return Vec::new();
     }
-    names.sort_unstable();
-    names
+    found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    found
 }
 
 /// Opens what is `below` a folder, where no link is on the way: what nearly every definition is, and the quickest.

@@ -102,16 +102,9 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
     for (real, (folder, mut names)) in groups {
         let shown =
             |folder: &Path, names: &BTreeSet<&OsStr>| names.iter().map(|name| folder.join(name)).collect();
-        let own = |known: &&Folder| {
-            known
-                .root
-                .join(&known.path)
-                .canonicalize()
-                .is_ok_and(|path| path == real)
-        };
-        if let Some(known) = all.iter().find(own) {
-            let counted = involving(&all, &shown(&known.shown, &names), &mut definitions);
-            names.retain(|name| !counted.contains(&known.shown.join(name)));
+        if let Some(known) = all.iter().find_map(|known| shown_in(known, folder, &real)) {
+            let counted = involving(&all, &shown(&known, &names), &mut definitions);
+            names.retain(|name| !counted.contains(&known.join(name)));
         }
         if !names.is_empty() {
             let path = real.strip_prefix("/").unwrap_or(&real).to_owned();
@@ -119,10 +112,11 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
                 root: PathBuf::from("/"),
                 path,
                 shown: folder.to_owned(),
+                is_deep: false,
             };
             let files = shown(folder, &names);
             let counted = involving(&[alone], &files, &mut definitions);
-            let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null";
+            let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null or an empty file";
             let masked = files
                 .difference(&counted)
                 .map(|file| Problem::warning(Place::file(file), message));
@@ -130,6 +124,25 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
         }
     }
     definitions
+}
+
+/// How a folder, as typed and as it really is, is shown if it is `known` or below it.
+fn shown_in(known: &Folder, typed: &Path, real: &Path) -> Option<PathBuf> {
+    let place = known.root.join(&known.path);
+    let below = |folder: &Path, place: PathBuf| folder.strip_prefix(place).ok().map(Path::to_owned);
+    // As typed too: there may be a link in the folder of definitions that leads out of it.
+    let by_name = || {
+        below(
+            &std::path::absolute(typed).ok()?,
+            std::path::absolute(&place).ok()?,
+        )
+    };
+    let below = place.canonicalize().ok().and_then(|place| below(real, place));
+    let below = below.or_else(by_name)?;
+    Some(match below.as_os_str().is_empty() {
+        true => known.shown.clone(),
+        false => known.shown.join(below),
+    })
 }
 
 /// Adds the pods that `files` have a part in, and gives those files that have a part in any.
@@ -170,6 +183,7 @@ fn folders(paths: &Paths) -> Vec<Folder> {
             root: paths.root().to_owned(),
             shown: Path::new("/").join(&path),
             path,
+            is_deep: true,
         }
     };
     paths.definition_dirs().into_iter().map(folder).collect()
@@ -178,9 +192,9 @@ fn folders(paths: &Paths) -> Vec<Folder> {
 /// What becomes of everything in `folders`; what is wrong with the folders themselves; texts that problems point into.
 fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let mut problems = Vec::new();
-    let directories = search::open(folders, &mut problems);
+    let listings = search::open(folders, &mut problems);
     let (mut pods, mut containers, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for listed in search::list_all(&directories, &mut problems) {
+    for listed in search::list_all(&listings) {
         match listed.kind {
             Kind::Pod => pods.push(listed),
             Kind::Container => containers.push(listed),

@@ -28,6 +28,8 @@ pub struct Span {
 pub struct File {
     /// Sections.
     pub sections: Vec<Section>,
+    /// Where Quadlet's reader takes lines to go on in another way than systemd's does.
+    pub doubts: Vec<SyntaxError>,
 }
 
 /// `[name]` and what follows until the next header.

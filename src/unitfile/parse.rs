@@ -48,6 +48,7 @@ pub fn parse(text: &str) -> (File, Vec<SyntaxError>) {
         let content = line.trim_end_matches(['\n', '\r']);
         let is_comment = content.trim_start_matches(BLANKS).starts_with(['#', ';']);
         if !is_comment {
+            reader.doubt(content, start);
             logical.push(content, start);
             if !logical.goes_on() {
                 reader.line(&logical);
@@ -125,6 +126,8 @@ struct Reader {
     errors: Vec<SyntaxError>,
     /// The header above could not be read, hence it is not known where these assignments belong.
     header_is_broken: bool,
+    /// The backslash of the line before that joins this one to it, and whether a blank is before it.
+    joined: Option<(Span, bool)>,
 }
 
 impl Reader {
@@ -159,6 +162,48 @@ impl Reader {
                     message,
                 );
             }
+        }
+    }
+
+    /// Looks for lines that Quadlet joins in another way: it trims each line, puts nothing in the place of the backslash,
+    /// and does not end at an empty line.
+    fn doubt(&mut self, content: &str, start: usize) {
+        let trimmed = content.trim_end_matches(BLANKS);
+        if let Some((span, has_blank)) = self.joined.take() {
+            let message = match (trimmed.is_empty(), has_blank) {
+                (true, _) => {
+                    "an empty line ends what this backslash goes on with, as in systemd; Quadlet would go on \
+                     behind it: remove the backslash or the empty line"
+                }
+                (false, false) => {
+                    "this backslash becomes a blank, as in systemd; Quadlet would join the lines without one: \
+                     write a blank before it"
+                }
+                (false, true) => "",
+            };
+            self.file
+                .doubts
+                .extend((!message.is_empty()).then(|| SyntaxError {
+                    span,
+                    message: message.to_owned(),
+                }));
+        }
+        let Some(before) = trimmed.strip_suffix('\\') else {
+            return;
+        };
+        let span = Span {
+            start: start + before.len(),
+            end: start + trimmed.len(),
+        };
+        if trimmed.len() < content.len() {
+            let message = "a blank follows this backslash, so that the line ends, as in systemd; Quadlet would go on \
+                           with the next: remove the blank";
+            self.file.doubts.push(SyntaxError {
+                span,
+                message: message.to_owned(),
+            });
+        } else if !before.ends_with('\\') {
+            self.joined = Some((span, before.is_empty() || before.ends_with(BLANKS)));
         }
     }
 
@@ -295,6 +340,29 @@ mod tests {
         assert_eq!(values("a=\\\n\nb=y"), ["", "y"]);
         assert_eq!(values("# c \\\na=x"), ["x"]);
         assert_eq!(directives("[A\\\nb]\nx\\\n=y")[0].0, "A b");
+    }
+
+    #[test]
+    fn what_quadlet_joins_otherwise_is_in_doubt() {
+        let doubts = |text: &str| -> Vec<String> {
+            let doubts = parse(&format!("[S]\n{text}")).0.doubts;
+            doubts.into_iter().map(|doubt| doubt.message).collect()
+        };
+        for (text, word) in [
+            ("a=x\\\ny", "without one"),
+            ("a=x\\\n#c\n  y", "without one"),
+            ("a=x \\ \ny=", "a blank follows"),
+            ("a=x \\\n\nb=y", "an empty line"),
+        ] {
+            let doubts = doubts(text);
+            assert!(
+                doubts.len() == 1 && doubts[0].contains(word),
+                "{text}: {doubts:?}"
+            );
+        }
+        for text in ["a=x \\\ny", "a=x \\\n  \\\ny", "a=x\\\\\nb=y"] {
+            assert!(doubts(text).is_empty(), "{text}");
+        }
     }
 
     #[test]
