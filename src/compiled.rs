@@ -62,6 +62,19 @@ pub enum CompiledError {
         /// The ID.
         id: String,
     },
+    /// Without units of its own, an instance would get the slice of another.
+    #[error(
+        "the instance `{instance}` of the pod `{template}` has a name with `-` or `@`, and so needs a definition: a link \
+         beside that of the template is enough, `ln -s {template}.pod {pod}.pod`, then `systemctl daemon-reload`"
+    )]
+    Instance {
+        /// The pod that was asked for.
+        pod: PodName,
+        /// Its template.
+        template: PodName,
+        /// Its instance.
+        instance: String,
+    },
     /// The file holds a pod of another name.
     #[error("{path}: this is the compiled form of the pod `{name}`, not of the pod its name says")]
     Name {
@@ -73,21 +86,54 @@ pub enum CompiledError {
 }
 
 /// The pod as systemd has it now: the first of [`Paths::unit_dirs`] that holds `pod-X.json`, and that file's path.
-/// The pod's unit files stand in the same folder.
+/// The pod's unit files stand in the same folder. An instance that has none is what its template says, under its own
+/// name.
 ///
 /// # Errors
 /// There is none, or the first one cannot be used; a later one never stands in for a bad one.
 pub fn find(paths: &Paths, pod: &PodName) -> Result<(Pod, PathBuf), CompiledError> {
+    if let Some(found) = first(paths, pod)? {
+        return Ok(found);
+    }
+    let template = pod.template();
+    let found = template
+        .as_ref()
+        .map(|template| first(paths, template))
+        .transpose()?;
+    match (found.flatten(), template) {
+        (Some(_), Some(template)) if pod.needs_own_units() => Err(CompiledError::Instance {
+            pod: pod.clone(),
+            template,
+            instance: pod.instance().unwrap_or_default().to_owned(),
+        }),
+        (Some((found, path)), _) => Ok((
+            Pod {
+                name: pod.clone(),
+                ..found
+            },
+            path,
+        )),
+        (None, _) => Err(CompiledError::Missing {
+            pod: pod.clone(),
+            file: pod.compiled_file(),
+        }),
+    }
+}
+
+fn first(paths: &Paths, pod: &PodName) -> Result<Option<(Pod, PathBuf)>, CompiledError> {
     let file = pod.compiled_file();
     for path in paths.unit_dirs().map(|dir| dir.join(&file)) {
         if let Some(found) = read(&path, pod)? {
-            return Ok((found, path));
+            return Ok(Some((found, path)));
         }
     }
-    Err(CompiledError::Missing {
-        pod: pod.clone(),
-        file,
-    })
+    Ok(None)
+}
+
+/// The pod, or the template, whose compiled form a file is by its name.
+pub fn name_of(file: &Path) -> Option<PodName> {
+    let name = file.file_name()?.to_str()?;
+    name.strip_prefix("pod-")?.strip_suffix(".json")?.parse().ok()
 }
 
 /// The pod as it was started, from `/run/podunit/X/pod.json`; a pod that does not run is looked up with [`find`].
@@ -103,6 +149,12 @@ pub fn running(paths: &Paths, pod: &PodName) -> Result<Pod, CompiledError> {
 
 /// Names of all pods of which there is a compiled form: those that systemd knows, and those that run.
 pub fn pods(paths: &Paths) -> BTreeSet<PodName> {
+    let all = pods_and_templates(paths).into_iter();
+    all.filter(|name| !name.is_template()).collect()
+}
+
+/// The same, and templates, which say what their instances will be.
+pub fn pods_and_templates(paths: &Paths) -> BTreeSet<PodName> {
     let generated = paths.unit_dirs().into_iter().flat_map(|dir| named(&dir, ".json"));
     let running = file_names(&paths.run()).filter_map(|name| {
         let name: PodName = name.parse().ok()?;
@@ -132,7 +184,12 @@ pub fn request(paths: &Paths, id: &str) -> Result<Request, CompiledError> {
     };
     let found = asking.filter_map(of_pod).next();
     found
-        .or_else(|| pods(paths).into_iter().filter(|_| is_id).find_map(of_pod))
+        .or_else(|| {
+            pods_and_templates(paths)
+                .into_iter()
+                .filter(|_| is_id)
+                .find_map(of_pod)
+        })
         .ok_or_else(|| CompiledError::NoRequest { id: id.to_owned() })
 }
 
@@ -226,6 +283,30 @@ mod tests {
         assert_eq!(find(&paths, &pod).unwrap().1, generated);
         put(&paths.pod(&pod).compiled(), &POD.replace("65536", "4096"));
         assert_eq!(running(&paths, &pod).unwrap().shm_size, 4096);
+    }
+
+    #[test]
+    fn an_instance_is_what_its_template_says() {
+        let (_dir, paths, _) = tree();
+        let name = |name: &str| PodName::new(name).unwrap();
+        let generated = paths.under("/run/systemd/generator/pod-web@.json");
+        put(&generated, &POD.replace("\"web\"", "\"web@\""));
+        let (pod, file) = find(&paths, &name("web@a")).unwrap();
+        assert_eq!((pod.name.as_str(), &file), ("web@a", &generated));
+        assert_eq!(name_of(&file), Some(name("web@")));
+        assert!(matches!(
+            find(&paths, &name("web@a-b")),
+            Err(CompiledError::Instance { .. })
+        ));
+        assert!(matches!(
+            find(&paths, &name("web")),
+            Err(CompiledError::Missing { .. })
+        ));
+        assert!(pods(&paths).is_empty() && pods_and_templates(&paths).len() == 1);
+        // It has units of its own.
+        let own = paths.under("/usr/lib/systemd/system/pod-web@a-b.json");
+        put(&own, &POD.replace("\"web\"", "\"web@a-b\""));
+        assert_eq!(find(&paths, &name("web@a-b")).unwrap().1, own);
     }
 
     #[test]

@@ -311,6 +311,23 @@ fn a_link_cannot_lead_out_of_the_root() {
 }
 
 #[test]
+fn a_circle_of_folders_is_walked_once() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("etc/podunit");
+    fs::create_dir_all(folder.join("a/b")).unwrap();
+    fs::write(
+        folder.join("a/b/web.pod"),
+        "[Container a]\nImage=registry.example/a:1\n",
+    )
+    .unwrap();
+    symlink(".", folder.join("loop")).unwrap();
+    symlink("../..", folder.join("a/b/up")).unwrap();
+    symlink("/etc", folder.join("a/etc")).unwrap();
+    let said = all_of(&check(&["--root", "."], root.path()));
+    assert_eq!(said, "podunit check: 1 pod; no problem\nexit status 0\n");
+}
+
+#[test]
 fn files_are_checked_with_what_belongs_to_them() {
     let root = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(root.path().join(name), text).unwrap();

@@ -201,7 +201,8 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
 
 /// The scope of a command in a member; `random` tells it from others.
 pub(super) fn scope_name(pod: &PodName, member: &MemberName, random: &str) -> String {
-    format!("podunit-exec-{pod}-{member}-{random}.scope")
+    // A scope has no instances.
+    format!("podunit-exec-{pod}-{member}-{random}.scope").replace('@', "\\x40")
 }
 
 /// Puts this process into a scope in the pod's slice, bound to its infra unit: nothing that is started from here

@@ -7,7 +7,7 @@ use crate::generate::claims::Claims;
 use crate::generate::emit::Output;
 use crate::generate::images::Images;
 use crate::generate::running::{self, Running};
-use crate::generate::{UnitFile, UnitSet, stub, units};
+use crate::generate::{UnitSet, stub, units};
 use crate::model::{Paths, Pod, PodName};
 use anyhow::Context;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let paths = Paths::new(&arguments.root);
     let definitions = definition::read(&paths);
-    let jobs = definitions.pods.iter().map(|pod| Job::Pod(pod, Vec::new()));
+    let jobs = definitions.pods.iter().map(Job::Pod);
     let output = open(dir)?;
     let run = Run::new(&paths, dir, Images::of_each_pod(), definitions.problems).all(&output, jobs.collect());
     let color = std::io::stderr().is_terminal();
@@ -125,8 +125,10 @@ pub fn as_systemd_generator(arguments: &[OsString]) -> ExitCode {
 enum Job<'a> {
     /// What a pod was started with, whose definition is gone or broken.
     Again(&'a Running),
-    /// A pod, and units of members that run but are no longer in the definition.
-    Pod(&'a Pod, Vec<UnitFile>),
+    /// Units of members that run but are no longer in the definition. Their names are claimed.
+    Vanished(UnitSet),
+    /// A pod.
+    Pod(&'a Pod),
     /// The stub of a broken definition.
     Stub(&'a Broken),
 }
@@ -154,21 +156,20 @@ impl Run {
     fn jobs<'a>(&mut self, definitions: &'a Definitions, running: &'a [Running]) -> Vec<Job<'a>> {
         let good: BTreeMap<&PodName, &Pod> = definitions.pods.iter().map(|pod| (&pod.name, pod)).collect();
         // What runs comes first: a name that it needs cannot go to another.
-        let mut kept = BTreeMap::new();
         let mut again = BTreeSet::new();
         let mut jobs = Vec::new();
         for pod in running {
-            if let Some(now) = good.get(&pod.name) {
-                kept.insert(&pod.name, self.keep(pod, now));
+            // An instance without a definition of its own is made by that of its template.
+            let template = pod.name.template().filter(|_| !pod.name.needs_own_units());
+            let now = good.get(&pod.name).or_else(|| good.get(template.as_ref()?));
+            if let Some(now) = now {
+                jobs.extend(self.keep(pod, now).map(Job::Vanished));
             } else {
                 again.insert(&pod.name);
                 jobs.push(Job::Again(pod));
             }
         }
-        jobs.extend(definitions.pods.iter().map(|pod| {
-            let kept = kept.remove(&pod.name).unwrap_or_default();
-            Job::Pod(pod, kept)
-        }));
+        jobs.extend(definitions.pods.iter().map(Job::Pod));
         let broken = definitions.broken.iter();
         jobs.extend(
             broken
@@ -214,17 +215,19 @@ impl Run {
     }
 
     /// Units of members that run but are no longer in the definition, if their names are free.
-    fn keep(&mut self, running: &Running, now: &Pod) -> Vec<UnitFile> {
-        let mut set = UnitSet {
+    fn keep(&mut self, running: &Running, now: &Pod) -> Option<UnitSet> {
+        let set = UnitSet {
             links: Vec::new(),
             files: running.vanished(now),
+            compiled: None,
             ..running.again()
         };
-        if let Err(problem) = self.claims.claim(&set) {
-            self.problems.push(*problem);
-            set.files.clear();
+        if set.files.is_empty() {
+            return None;
         }
-        set.files
+        let claimed = self.claims.claim(&set);
+        claimed.map_err(|problem| self.problems.push(*problem)).ok()?;
+        Some(set)
     }
 
     /// What is to be written, if it can be made and its names are free; what keeps it from that is a problem.
@@ -232,18 +235,16 @@ impl Run {
         // With whoever asks for images.
         let (set, asking, pod, source) = match job {
             Job::Again(running) => (Ok(running.again()), running.pod(), &running.name, Path::new("")),
-            Job::Pod(pod, _) if self.end.is_some_and(|end| Instant::now() > end) => {
+            Job::Vanished(set) => return Some(set),
+            Job::Pod(pod) if self.end.is_some_and(|end| Instant::now() > end) => {
                 let why = format!("all pods took more than {DEADLINE:?}");
                 let help = "run `systemctl daemon-reload` when the machine is less busy";
                 self.problems
                     .push(no_units(&pod.name, &pod.source, why).help(help));
                 return None;
             }
-            Job::Pod(pod, more) => {
-                let set = units::of(pod, &mut self.images).map(|mut set| {
-                    set.files.splice(0..0, more);
-                    set
-                });
+            Job::Pod(pod) => {
+                let set = units::of(pod, &mut self.images);
                 (set, Some(pod), &pod.name, pod.source.as_path())
             }
             Job::Stub(broken) => {

@@ -1,6 +1,7 @@
 //! `podunit infra`: what `pod-X-infra.service` runs.
 
 use super::{FAILURE, output, settings, target};
+use crate::compiled::CompiledError;
 use crate::infra::{self, Connecting, InfraError};
 use crate::model::{Paths, Pod, PodName, Settings};
 use crate::network::{self, Reservation};
@@ -8,6 +9,10 @@ use crate::systemd::{manager, notify};
 use crate::timeline::{Phase, Timeline};
 use anyhow::Context;
 use std::process::ExitCode;
+
+/// Exit status of a start that no other try will make better, `EX_CONFIG` of sysexits.h(3head): the units of a template
+/// have it in `RestartPreventExitStatus=`.
+const NEVER: u8 = 78;
 
 /// Steps of a pod's infra unit.
 #[derive(Debug, clap::Subcommand)]
@@ -70,13 +75,19 @@ fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     output::error(&error);
-    if let Err(left) = clean(paths, name, infra::release) {
+    let is_never = matches!(
+        error.downcast_ref(),
+        Some(InfraError::Compiled(CompiledError::Instance { .. }))
+    );
+    // Nothing of a pod that cannot be is kept for another try.
+    let undo = if is_never { infra::remove } else { infra::release };
+    if let Err(left) = clean(paths, name, undo) {
         output::error(&left);
     }
     // With this process, the unit's main process still, systemd ends the pod's PID 1 and with it every member. Those
     // that wait for the network learn of it only now, so that nobody takes their failure for the reason.
     drop(connecting);
-    Ok(ExitCode::from(FAILURE))
+    Ok(ExitCode::from(if is_never { NEVER } else { FAILURE }))
 }
 
 /// The unit is active as soon as members can be made in the namespaces; netavark, which takes longest, works beside

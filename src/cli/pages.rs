@@ -69,6 +69,7 @@ fn pod_page() -> String {
         .into_iter()
         .fold(POD_PAGE.to_owned(), |page, section| {
             page.replace(&format!("@KEYS {section}@"), &keys(section))
+                .replace(&format!("@EXTENSIONS {section}@"), &extensions(section))
         })
 }
 
@@ -94,6 +95,13 @@ fn keys(section: &str) -> String {
         .to_owned()
 }
 
+/// The keys of a section that Quadlet does not know, in one sentence.
+fn extensions(section: &str) -> String {
+    let keys = definition::documented_keys(section).filter(|key| key.is_extension);
+    let names: Vec<String> = keys.map(|key| format!("\\fB{}=\\fR", key.name)).collect();
+    names.join(",\n")
+}
+
 /// Text as roff reads it: backslashes and leading dots are its own.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
@@ -111,6 +119,7 @@ mod tests {
                 assert!(page.contains(&format!(".B {}=", key.name)), "{}", key.name);
             }
         }
-        assert!(!page.contains("@KEYS"));
+        assert!(!page.contains("@KEYS") && !page.contains("@EXTENSIONS"));
+        assert!(page.contains("\\fBShare=\\fR") && page.contains("\\fBSignalMap=\\fR"));
     }
 }

@@ -41,6 +41,9 @@ fn find_pod(text: &str, paths: &Paths) -> anyhow::Result<Pod> {
         let name: PodName = name
             .parse()
             .with_context(|| format!("`{text}` is not the name of a pod"))?;
+        if name.is_template() {
+            bail!("`{name}` is a template: name an instance of it, such as {name}main");
+        }
         match compiled::running(paths, &name) {
             Err(error @ CompiledError::Missing { .. }) => missing = missing.or(Some(error)),
             found => return Ok(found?),

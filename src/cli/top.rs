@@ -105,7 +105,7 @@ fn columns(row: &Row) -> Vec<String> {
 fn look(target: &Target) -> anyhow::Result<Vec<Row>> {
     let pod = &target.pod;
     let slice = pod.name.slice();
-    let found = cgroup::processes(&format!("pods.slice/{slice}"))
+    let found = cgroup::processes(&pod.name.slice_cgroup())
         .with_context(|| format!("cannot see the cgroups of the pod {}", pod.name))?;
     let mut accounts = HashMap::new();
     let mut rows = Vec::with_capacity(found.len());

@@ -207,7 +207,9 @@ fn differs(paths: &Paths, running: &Pod) -> Option<&'static str> {
         return Some("its definition is gone");
     }
     let defined = definition::read_files(paths, &[source]);
-    if defined.broken.iter().any(|broken| broken.name == running.name) {
+    let template = running.name.template();
+    let is_its = |name: &PodName| *name == running.name || Some(name) == template.as_ref();
+    if defined.broken.iter().any(|broken| is_its(&broken.name)) {
         return Some("its definition has errors, see podunit check");
     }
     let same = compiled::find(paths, &running.name).is_ok_and(|(now, _)| now == *running);

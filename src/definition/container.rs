@@ -2,7 +2,7 @@
 
 use super::port::{self, Published};
 use super::section::{Settings, Value};
-use super::{image, lifecycle, mount, probe, signal, stop};
+use super::{image, instance, lifecycle, mount, probe, signal, stop};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
 use std::collections::BTreeMap;
@@ -47,6 +47,7 @@ pub(super) fn read(
     Container {
         name,
         source: source.to_owned(),
+        service_name: instance::service_name(settings, problems),
         image: image::source(settings, heading, problems),
         auto_update: image::auto_update(settings, problems),
         exec: settings.text("Exec", problems).map(|value| value.text),

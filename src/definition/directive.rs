@@ -1,6 +1,7 @@
 //! `[Unit]`, `[Service]` and `[Install]`, which systemd owns: checked, names in them resolved, passed on.
 
 use super::document::{Entry, Kind};
+use super::instance;
 use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
@@ -129,8 +130,16 @@ pub(super) fn service(entries: &[Entry], owner: Owner, problems: &mut Vec<Proble
     directives
 }
 
+/// What makes a unit wait until the network is online.
+pub(super) fn after_network() -> [Directive; 2] {
+    ["Wants", "After"].map(|key| Directive {
+        key: key.to_owned(),
+        value: "network-online.target".to_owned(),
+    })
+}
+
 /// Reads `[Install]`: the directives from which the generator makes links. Those with an error are left out.
-pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Directive> {
+pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Problem>) -> Vec<Directive> {
     let mut directives = Vec::new();
     for entry in entries {
         let key = entry.key();
@@ -146,6 +155,10 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
             }
             continue;
         }
+        if key == "DefaultInstance" && (pod.is_template() || pod.instance().is_some()) {
+            directives.extend(default_instance(*entry, pod, problems));
+            continue;
+        }
         if ["Also", "DefaultInstance"].contains(&key) {
             let message = format!("{key}= has no effect: the links of a pod are made at each reload");
             problems.push(Problem::warning(entry.key_place(), message));
@@ -155,14 +168,18 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
         let mut is_whole = true;
         for (name, place) in words_of(*entry, problems) {
             // An alias is a name of the same kind.
-            let fits = unit_name_is_valid(&name) && (key != "Alias" || name.ends_with(".service"));
+            let is_like_the_unit = !pod.is_template() || name.ends_with("@.service");
+            let fits = unit_name_is_valid(&name)
+                && (key != "Alias" || name.ends_with(".service") && is_like_the_unit);
             if !fits {
                 let what = if key == "Alias" {
                     "a name for a service"
                 } else {
                     "the name of a unit"
                 };
-                let help = if key == "Alias" {
+                let help = if key == "Alias" && pod.is_template() {
+                    "write a name such as web@.service, since the pod is a template"
+                } else if key == "Alias" {
                     "write a name such as web.service"
                 } else {
                     "write a name such as multi-user.target"
@@ -180,6 +197,28 @@ pub(super) fn install(entries: &[Entry], problems: &mut Vec<Problem>) -> Vec<Dir
         }
     }
     directives
+}
+
+/// The instance as which a template is started by what wants it. An instance does not need it.
+fn default_instance(entry: Entry, pod: &PodName, problems: &mut Vec<Problem>) -> Option<Directive> {
+    if entry.value().is_empty() || !pod.is_template() {
+        return None;
+    }
+    let instance = PodName::new(format!("{pod}{}", entry.value()));
+    let (message, help) = match instance {
+        Ok(instance) if !instance.needs_own_units() => return Some(directive(entry)),
+        Ok(instance) => (
+            "an instance with `-` or `@` in its name needs a definition".to_owned(),
+            format!("make a link {instance}.pod that leads to {pod}.pod, and remove this"),
+        ),
+        Err(error) => (
+            error.to_string(),
+            "write the part behind the `@`, such as DefaultInstance=main".to_owned(),
+        ),
+    };
+    let message = format!("DefaultInstance={}: {message}", short(entry.value()));
+    problems.push(Problem::error(entry.value_place(), message).help(help));
+    None
 }
 
 /// Takes `TimeoutStartSec=` out of the pod's directives: the supervisor keeps that time itself.
@@ -337,6 +376,43 @@ impl<'c> Context<'c> {
         self.members.get(at)
     }
 
+    /// The unit of a container by the name of its file, of this pod or another. Of a template the name may be followed by
+    /// an instance.
+    fn unit_of_container(self, base: &str) -> Option<String> {
+        let (name, instance) = match base.split_once('@') {
+            Some((name, instance)) => (name, Some(instance)),
+            None => (base, None),
+        };
+        let own_instance = self.pod.instance().unwrap_or_default();
+        if let Some(member) = self.own(name)
+            && instance.is_none_or(|instance| instance.is_empty() || instance == own_instance)
+        {
+            return Some(self.pod.member_unit(member));
+        }
+        let pods = &self.known.containers;
+        let pod = match (pods.get(base), instance::template(base)) {
+            (Some(pod), _) => PodName::new(pod),
+            // A member of every instance of its pod.
+            (None, Some(template)) => PodName::new(format!("{}{}", pods.get(&template)?, instance?)),
+            (None, None) => return None,
+        };
+        Some(pod.ok()?.member_unit(&MemberName::new(name).ok()?))
+    }
+
+    /// The name of a template's unit can stand where systemd knows which instance is meant: that of the unit itself.
+    fn with_instance(self, word: &str, unit: String) -> Result<String, (String, Option<String>)> {
+        let has_instance = self.pod.is_template() || self.pod.instance().is_some();
+        if unit.ends_with("@.service") && !has_instance {
+            let (name, kind) = word.rsplit_once('.').unwrap_or((word, ""));
+            let help = format!(
+                "name an instance of it: {}@INSTANCE.{kind}",
+                instance::plain(name)
+            );
+            return Err(("this is a template".to_owned(), Some(help)));
+        }
+        Ok(unit)
+    }
+
     /// The unit that a word names, or what is wrong with it and what to do.
     fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
         if let Some(member) = self.own(word) {
@@ -345,30 +421,28 @@ impl<'c> Context<'c> {
         let meant = |near: Option<&str>, suffix| near.map(|near| format!("did you mean {near}{suffix}?"));
         let members = || self.members.iter().map(MemberName::as_str);
         if let Some(base) = word.strip_suffix(".container") {
-            if let Some(member) = self.own(base) {
-                return Ok(self.pod.member_unit(member));
+            let base = base.replace("@%i", "@");
+            if let Some(unit) = self.unit_of_container(&base) {
+                return self.with_instance(word, unit);
             }
-            let pod = self
-                .known
-                .containers
-                .get(base)
-                .and_then(|pod| PodName::new(pod).ok());
-            return match pod.zip(MemberName::new(base).ok()) {
-                Some((pod, member)) => Ok(pod.member_unit(&member)),
-                None => {
-                    let help = meant(nearest::nearest(base, members()), ".container").unwrap_or_else(|| {
-                        "a member of another pod is named by its unit, pod-POD-NAME.service".to_owned()
-                    });
-                    Err(("there is no such container".to_owned(), Some(help)))
-                }
-            };
+            let known = self.known.containers.keys().map(String::as_str);
+            let near = nearest::nearest(&base, members().chain(known));
+            let help = meant(near, ".container").unwrap_or_else(|| {
+                "a member of another pod is named by its unit, pod-POD-NAME.service".to_owned()
+            });
+            return Err(("there is no such container".to_owned(), Some(help)));
         }
         if let Some(base) = word.strip_suffix(".pod") {
-            let pod = PodName::new(base).ok().filter(|_| self.known.pods.contains(base));
-            let near = || nearest::nearest(base, self.known.pods.iter().map(String::as_str));
-            return pod
-                .map(|pod| pod.unit())
-                .ok_or_else(|| ("there is no such pod".to_owned(), meant(near(), ".pod")));
+            let base = base.replace("@%i", "@");
+            let is_known = |base: &str| self.known.pods.contains(base);
+            let is_known =
+                is_known(&base) || instance::template(&base).is_some_and(|template| is_known(&template));
+            let pod = PodName::new(&*base).ok().filter(|_| is_known);
+            let near = || nearest::nearest(&base, self.known.pods.iter().map(String::as_str));
+            return match pod {
+                Some(pod) => self.with_instance(word, pod.unit()),
+                None => Err(("there is no such pod".to_owned(), meant(near(), ".pod"))),
+            };
         }
         if Kind::of(word).is_some() {
             return Err((
@@ -395,10 +469,7 @@ impl<'c> Context<'c> {
         if !["After", "Before"].contains(&key) {
             return Ok(None);
         }
-        let prefix = format!("pod-{}-", self.pod);
-        let other = unit
-            .strip_prefix(&prefix)
-            .and_then(|rest| self.own(rest.strip_suffix(".service")?));
+        let other = self.pod.part_of(unit).and_then(|part| self.own(part));
         let is_pod = unit == self.pod.unit();
         let is_infra = unit == self.pod.infra_unit();
         match (self.member, other) {

@@ -20,9 +20,14 @@ pub(super) enum Heading<'a> {
     Install,
     /// `[Quadlet]`
     Quadlet,
+    /// `[X-Podunit]`: keys of the file's own section that Quadlet does not know.
+    Extensions,
     /// What another kind of file is about: `[Volume]` in `NAME.volume`.
     Own,
 }
+
+/// The section for what Quadlet does not know, which it leaves alone as every `X-`.
+const EXTENSIONS: &str = "X-Podunit";
 
 /// Sections of systemd that are for other units.
 const OTHERS: [&str; 5] = ["Automount", "Mount", "Path", "Socket", "Timer"];
@@ -35,7 +40,7 @@ pub(super) fn read<'a>(
     let mut headings = Vec::new();
     for header in definition.sections() {
         // A note to oneself, as in systemd.
-        if header.name().starts_with("X-") {
+        if header.name().starts_with("X-") && header.name().split([' ', '\t']).next() != Some(EXTENSIONS) {
             continue;
         }
         match heading(header.name(), definition.kind) {
@@ -100,6 +105,15 @@ fn heading(name: &str, kind: Kind) -> Result<Heading<'_>, (String, String)> {
             "write [Install] without a name".to_owned(),
         ),
         ("Quadlet", None) => Ok(Heading::Quadlet),
+        (EXTENSIONS, None) if [Kind::Pod, Kind::Container].contains(&kind) => Ok(Heading::Extensions),
+        (EXTENSIONS, Some(member)) if kind == Kind::Pod => wrong(
+            format!("[{}] is not a section", short(name)),
+            format!("write these keys into [Container {member}], or into [X-Podunit] of {member}.container"),
+        ),
+        (EXTENSIONS, _) => wrong(
+            format!("[{}] is not a section of a file {}", short(name), kind.suffix()),
+            "remove it: only pods and containers have keys that Quadlet does not know".to_owned(),
+        ),
         (word, Some(_)) if ["Pod", "Quadlet"].contains(&word) || word == kind.section() => wrong(
             format!("[{}] is not a section", short(name)),
             format!("write [{word}]"),

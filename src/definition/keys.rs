@@ -98,7 +98,7 @@ pub(super) const POD: &[Key] = &[
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
     key("RemapUsers", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("ServiceName", Single, Unsupported("units are named after the file; write Alias= in [Install]"), "Name of the unit"),
+    key("ServiceName", Single, Honoured, "Another name of the pod's unit, without .service; its own is pod-X.service"),
     key("Share", Words, Honoured, "Namespaces that the members share: net ipc uts pid, or none"),
     key("ShmSize", Single, Honoured, "Size of /dev/shm"),
     key("StopTimeout", Single, Elsewhere("[Container …]: each container has its own", "write StopTimeout= in each [Container …]"), "From the stop signal to SIGKILL"),
@@ -123,7 +123,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("AutoUpdate", Single, Honoured, "Where podunit auto-update looks for a newer image: registry or local"),
     key("CertDir", Single, Honoured, "The folder with certificates for the registry (containers-certs.d(5))"),
     key("CgroupsMode", Single, NoEffect("each container is in the cgroup of its own unit"), "Use of cgroups"),
-    key("ContainerName", Single, NoEffect("a container is named after its section or file"), "Name of the container"),
+    key("ContainerName", Single, NoEffect("a container is named after its section or file, and called POD/NAME by commands"), "Name of the container"),
     key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
     key("DNS", All, Elsewhere(POD_NAMES, "write DNS= in [Pod]"), "Name servers"),
     key("DNSOption", All, Elsewhere(POD_NAMES, "write DNSOption= in [Pod]"), "Options of the resolver"),
@@ -207,7 +207,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("SecurityLabelLevel", Single, Unsupported(NO_LABELS), "SELinux"),
     key("SecurityLabelNested", Bool, Unsupported(NO_LABELS), "SELinux"),
     key("SecurityLabelType", Single, Unsupported(NO_LABELS), "SELinux"),
-    key("ServiceName", Single, Unsupported("units are named after pod and container; write Alias= in [Install]"), "Name of the unit"),
+    key("ServiceName", Single, Honoured, "Another name of the container's unit, without .service"),
     key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
     key("Sidecar", Bool, Honoured, "It starts before all other members and stops after them"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
@@ -239,12 +239,54 @@ pub(super) const CONTAINER: &[Key] = &[
     key("WorkingDir", Single, Honoured, "Working directory"),
 ];
 
+/// Keys of these tables that are not Quadlet's: in files that are to stay good for Quadlet they stand in `[X-Podunit]`.
+const EXTENSIONS: &[&str] = &[
+    "After",
+    "Arch",
+    "AuthFile",
+    "CertDir",
+    "Essential",
+    "Init",
+    "LiveInterval",
+    "LiveOnFailure",
+    "LiveProbe",
+    "LiveRetries",
+    "LiveTimeout",
+    "OS",
+    "OnFailure",
+    "PreStop",
+    "ReadyInterval",
+    "ReadyProbe",
+    "ReadyRetries",
+    "ReadySuccess",
+    "ReadyTimeout",
+    "Requires",
+    "Share",
+    "Sidecar",
+    "SignalMap",
+    "StartupInterval",
+    "StartupProbe",
+    "StartupRetries",
+    "StartupSuccess",
+    "StartupTimeout",
+    "StopEscalate",
+    "StopRepeat",
+    "TLSVerify",
+    "Variant",
+    "Wants",
+];
+
+/// Whether a key of [`POD`] or [`CONTAINER`] is one that Quadlet does not know there.
+pub(super) fn is_extension(name: &str) -> bool {
+    EXTENSIONS.binary_search(&name).is_ok()
+}
+
 /// Keys of `[Quadlet]`.
 pub(super) const QUADLET: &[Key] = &[key(
     "DefaultDependencies",
     Bool,
     Honoured,
-    "Accepted; podunit adds no dependency on the network being online",
+    "Whether the unit waits for the network to be online (network-online.target); no if absent, unlike in Quadlet",
 )];
 
 /// Keys of `[Install]`.
@@ -268,6 +310,8 @@ pub struct DocumentedKey {
     pub verdict: &'static str,
     /// For a key that does nothing: why, or what to write instead.
     pub instead: Option<&'static str>,
+    /// Whether Quadlet does not know it.
+    pub is_extension: bool,
 }
 
 /// All keys of `[Pod]` or `[Container]`, sorted by name, for the manual.
@@ -284,6 +328,7 @@ pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
             doc: key.doc,
             verdict,
             instead,
+            is_extension: is_extension(key.name),
         }
     })
 }
@@ -404,6 +449,7 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_and_documented() {
+        assert!(EXTENSIONS.is_sorted());
         for table in [POD, CONTAINER, QUADLET] {
             assert!(table.is_sorted_by(|a, b| a.name < b.name));
             assert!(
@@ -416,11 +462,15 @@ mod tests {
 
     #[test]
     fn every_key_of_quadlet_is_known() {
-        // Podman 6.0 has 94 and 29 of them, and six more in its [Image]. Ours are Share and OnFailure, and of a container
-        // SignalMap, PreStop, StopEscalate, StopRepeat, fifteen of LiveProbe, ReadyProbe and StartupProbe, Essential, and
-        // the order: After, Requires, Wants, Init, Sidecar.
-        assert_eq!(CONTAINER.len(), 94 + 6 + 4 + 15 + 6);
-        assert_eq!(POD.len(), 29 + 2);
+        // Podman 6.0 has 94 and 29 of them.
+        let ours = |table: &[Key]| table.iter().filter(|key| is_extension(key.name)).count();
+        assert_eq!(CONTAINER.len() - ours(CONTAINER), 94);
+        assert_eq!(POD.len() - ours(POD), 29);
+        assert_eq!(
+            ours(CONTAINER) + ours(POD),
+            EXTENSIONS.len(),
+            "each is a key of one of them"
+        );
     }
 
     #[test]

@@ -4,8 +4,8 @@ use super::directive::SHORT;
 use super::document::{Definition, Entry, Header, Kind};
 use super::heading::{self, Heading};
 use super::port::Published;
-use super::section::{Settings, Value, short};
-use super::{container, keys};
+use super::section::{self, Settings, Value, short};
+use super::{container, instance, keys};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem};
 use crate::model::{Container, MemberName, PodName};
@@ -23,6 +23,8 @@ pub(super) struct Member<'a> {
     pub(super) service: Vec<Entry<'a>>,
     /// `[Install]`
     pub(super) install: Vec<Entry<'a>>,
+    /// `[Quadlet]`: see [`waits_for_network`].
+    pub(super) waits_for_network: bool,
 }
 
 /// `[Unit]` of a member with the short forms of `[Container]` before it.
@@ -127,6 +129,7 @@ pub(super) fn from_section<'a>(
         unit,
         service: parts.service,
         install: Vec::new(),
+        waits_for_network: false,
     })
 }
 
@@ -138,7 +141,7 @@ pub(super) fn from_file<'a>(
 ) -> Option<Member<'a>> {
     debug_assert_eq!(file.kind, Kind::Container);
     let mut place = None;
-    let (mut own, mut quadlet) = (Vec::new(), Vec::new());
+    let (mut own, mut quadlet, mut extensions) = (Vec::new(), Vec::new(), Vec::new());
     let (mut unit, mut service, mut install) = (Vec::new(), Vec::new(), Vec::new());
     for (heading, header) in heading::read(file, problems) {
         match heading {
@@ -150,12 +153,15 @@ pub(super) fn from_file<'a>(
             Heading::Service(_) => service.extend(header.entries()),
             Heading::Install => install.extend(header.entries()),
             Heading::Quadlet => quadlet.extend(header.entries()),
+            Heading::Extensions => extensions.extend(header.entries()),
             Heading::Pod | Heading::Own => {}
         }
     }
-    check_quadlet(quadlet, problems);
+    let extensions = section::extensions(keys::CONTAINER, "[Container]", extensions, problems);
+    own.extend(extensions);
+    let waits_for_network = waits_for_network(quadlet, problems);
     let place = place.unwrap_or_else(|| file.place());
-    let member = member_name(&file.base, file.place(), problems)?;
+    let member = member_name(instance::plain(&file.base), file.place(), problems)?;
     let unit = with_short(&own, unit);
     let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
     let container = container::read(member, &file.path, place.clone(), &settings, ports, problems);
@@ -165,15 +171,22 @@ pub(super) fn from_file<'a>(
         unit,
         service,
         install,
+        waits_for_network,
     })
 }
 
 fn member_name(name: &str, place: Place, problems: &mut Vec<Problem>) -> Option<MemberName> {
-    if name.contains('@') {
-        problems.push(templates(place));
-        return None;
-    }
     match MemberName::new(name) {
+        // Behind an `@` systemd looks for the instance.
+        Ok(_) if name.contains('@') => {
+            let message = format!(
+                "`{}` cannot be the name of a container: it has an `@`",
+                short(name)
+            );
+            let help = "templates and instances are pods: call the file of the pod NAME@.pod";
+            problems.push(Problem::error(place, message).help(help));
+            None
+        }
         Ok(name) => Some(name),
         Err(error) => {
             let message = format!("`{}` cannot be the name of a container: {error}", short(name));
@@ -181,12 +194,6 @@ fn member_name(name: &str, place: Place, problems: &mut Vec<Problem>) -> Option<
             None
         }
     }
-}
-
-/// What is said of a name with an `@`.
-pub(super) fn templates(place: Place) -> Problem {
-    Problem::error(place, "templates are not supported by this version of podunit")
-        .help("use a name without `@`")
 }
 
 /// The pod that a container with a file of its own names in `Pod=`.
@@ -209,9 +216,11 @@ pub(super) fn pod_of<'a>(file: &'a Definition, problems: &mut Vec<Problem>) -> O
     Some(value)
 }
 
-/// `[Quadlet]`, which has nothing for podunit.
-pub(super) fn check_quadlet(entries: Vec<Entry>, problems: &mut Vec<Problem>) {
+/// Whether `[Quadlet]` asks for the dependency on the network being online, which a unit does not have here by default:
+/// images are fetched by units that wait for it themselves.
+pub(super) fn waits_for_network(entries: Vec<Entry>, problems: &mut Vec<Problem>) -> bool {
     let settings = Settings::new(keys::QUADLET, "[Quadlet]".to_owned(), entries);
     settings.check_keys(problems);
-    settings.flag("DefaultDependencies", problems);
+    let flag = settings.flag("DefaultDependencies", problems);
+    flag.is_some_and(|(flag, _)| flag)
 }

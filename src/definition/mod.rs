@@ -12,6 +12,7 @@ mod document;
 mod folder;
 mod heading;
 mod image;
+mod instance;
 mod keys;
 mod lifecycle;
 mod member;
@@ -208,6 +209,7 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let others: Vec<Definition> = others.iter().filter_map(Listed::read).collect();
     let mut outcomes: Vec<Outcome> = others.iter().map(other::outcome).collect();
     let mut of_pods = by_pod(&containers, &mut outcomes);
+    pods.extend(instances_of_members(&pods, &of_pods));
     let known = Known {
         pods: pods.iter().map(|pod| pod.base.clone()).collect(),
         containers: of_pods
@@ -218,8 +220,7 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     // A pod's text is dropped when its model is made: a thousand of them would be most of the memory.
     let made = parallel::map(&pods, |listed| {
         let file = listed.read()?;
-        let containers = of_pods.get(&file.base).into_iter().flatten();
-        let containers: Vec<&Definition> = containers.map(|(file, _)| *file).collect();
+        let containers = members_of(&file.base, &of_pods);
         let outcome = outcome(&file, &containers, &known);
         let pointed = !outcome.problems.is_empty();
         let sources: Vec<Source> = file.into_sources().filter(|_| pointed).collect();
@@ -254,9 +255,14 @@ fn by_pod<'a>(
             outcomes.push(Outcome::nothing(file, problems));
             continue;
         };
-        if let Some(base) = value.text.strip_suffix(Kind::Pod.suffix()) {
-            let containers = of_pods.entry(base.to_owned()).or_default();
-            containers.push((file, value.place()));
+        if let Some(named) = value.text.strip_suffix(Kind::Pod.suffix()) {
+            match instance::pod_of(file, named) {
+                Ok(base) => of_pods.entry(base).or_default().push((file, value.place())),
+                Err((message, help)) => {
+                    problems.push(value.error(message).help(help));
+                    outcomes.push(Outcome::nothing(file, problems));
+                }
+            }
         } else {
             let problem = value.error("this is not the file of a pod");
             problems.push(problem.help(format!("write Pod={}.pod", value.text)));
@@ -264,6 +270,41 @@ fn by_pod<'a>(
         }
     }
     of_pods
+}
+
+/// Pods that are instances only since a container is in them and not in other instances of their template.
+fn instances_of_members<'a>(
+    pods: &[Listed<'a>],
+    of_pods: &BTreeMap<String, Vec<(&Definition, Place)>>,
+) -> Vec<Listed<'a>> {
+    let find = |base: &str| pods.iter().find(|pod| pod.base == base);
+    let templates = of_pods
+        .keys()
+        .filter_map(|base| Some((base, instance::template(base)?)));
+    templates
+        .filter(|(base, _)| find(base).is_none())
+        .filter_map(|(base, template)| Some(find(&template)?.instance(base)))
+        .collect()
+}
+
+/// The containers of a pod. An instance has those of its template too, but for those of which it has an own instance.
+fn members_of<'a>(
+    base: &str,
+    of_pods: &BTreeMap<String, Vec<(&'a Definition, Place)>>,
+) -> Vec<&'a Definition> {
+    let of = |base: &str| of_pods.get(base).into_iter().flatten().map(|(file, _)| *file);
+    let own: Vec<&Definition> = of(base).collect();
+    let Some(template) = instance::template(base) else {
+        return own;
+    };
+    let is_own = |file: &&Definition| {
+        own.iter()
+            .any(|own| instance::plain(&own.base) == instance::plain(&file.base))
+    };
+    of(&template)
+        .filter(|file| !is_own(file))
+        .chain(own.iter().copied())
+        .collect()
 }
 
 /// One pod with its containers.
@@ -274,14 +315,6 @@ fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outc
         .flat_map(|part| part.files.iter().cloned())
         .collect();
     let mut problems: Vec<Problem> = parts.flat_map(|part| part.problems.iter().cloned()).collect();
-    if file.base.contains('@') {
-        problems.push(member::templates(file.place()));
-        return Outcome {
-            files,
-            made: Made::Nothing,
-            problems,
-        };
-    }
     let name = match PodName::new(&file.base) {
         Ok(name) => name,
         Err(error) => {
@@ -335,12 +368,12 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
         .map(|(file, _)| file.path.clone())
         .unwrap_or_default();
     let made = match PodName::new(base) {
-        Ok(name) if !base.contains('@') => Made::Broken(Broken {
+        Ok(name) => Made::Broken(Broken {
             name,
             source,
             install: Vec::new(),
         }),
-        _ => Made::Nothing,
+        Err(_) => Made::Nothing,
     };
     Outcome {
         files,

@@ -109,6 +109,21 @@ impl Outcome {
     }
 }
 
+/// Leaves out what is said a second time, since a file has a part in several instances. Sorted by place.
+fn once(problems: &mut Vec<Problem>) {
+    let mut kept: Vec<Problem> = Vec::with_capacity(problems.len());
+    for problem in problems.drain(..) {
+        let mut beside = kept
+            .iter()
+            .rev()
+            .take_while(|other| by_place(other) == by_place(&problem));
+        if !beside.any(|other| *other == problem) {
+            kept.push(problem);
+        }
+    }
+    *problems = kept;
+}
+
 /// Puts everything in order, and keeps those of the texts `sources` that are pointed into.
 pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: Vec<Source>) -> Definitions {
     let mut all = Definitions {
@@ -127,6 +142,7 @@ pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: V
     all.pods.sort_by(|a, b| a.name.cmp(&b.name));
     all.broken.sort_by(|a, b| a.name.cmp(&b.name));
     all.problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
+    once(&mut all.problems);
     let others = |problem: &Problem| problem.other.as_ref().map(|(place, _)| place.path.clone());
     let paths: BTreeSet<PathBuf> = all
         .problems

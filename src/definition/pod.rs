@@ -7,8 +7,8 @@ use super::member::{self, Member};
 use super::port::{self, Published};
 use super::refused::Owner;
 use super::resolve;
-use super::section::{Settings, short};
-use super::{keys, lifecycle, names, share};
+use super::section::{self, Settings, short};
+use super::{instance, keys, lifecycle, names, share};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
 use crate::unitfile::value::parse_size;
@@ -22,6 +22,7 @@ const SHM_SIZE: u64 = 64 << 20;
 struct Sections<'a> {
     pod: Vec<Entry<'a>>,
     quadlet: Vec<Entry<'a>>,
+    extensions: Vec<Entry<'a>>,
     unit: Vec<Entry<'a>>,
     service: Vec<Entry<'a>>,
     install: Vec<Entry<'a>>,
@@ -37,9 +38,13 @@ pub(super) fn read(
     problems: &mut Vec<Problem>,
 ) -> Pod {
     let mut sections = sort(definition, problems);
+    let extensions = std::mem::take(&mut sections.extensions);
+    sections
+        .pod
+        .extend(section::extensions(keys::POD, "[Pod]", extensions, problems));
     let settings = Settings::new(keys::POD, "[Pod]".to_owned(), std::mem::take(&mut sections.pod));
     let (mut pod, mut ports) = own(name, definition, &settings, problems);
-    member::check_quadlet(std::mem::take(&mut sections.quadlet), problems);
+    let waits = member::waits_for_network(std::mem::take(&mut sections.quadlet), problems);
     pod.start_timeout = directive::start_timeout(&mut sections.service, problems);
 
     let is_empty = sections.members.is_empty() && containers.is_empty();
@@ -78,6 +83,9 @@ pub(super) fn read(
     check_network(&pod, &settings, &ports, problems);
 
     relate(&mut pod, &sections, &mut members, known, problems);
+    if waits {
+        pod.units.unit.extend(directive::after_network());
+    }
     pod.ports = ports.into_iter().map(|(port, _)| port).collect();
     pod.members = members.into_iter().map(|member| member.container).collect();
     resolve::aliases_are_free(&pod, problems);
@@ -92,6 +100,7 @@ fn sort<'a>(definition: &'a Definition, problems: &mut Vec<Problem>) -> Sections
         match heading {
             Heading::Pod => sections.pod.extend(entries),
             Heading::Quadlet => sections.quadlet.extend(entries),
+            Heading::Extensions => sections.extensions.extend(entries),
             Heading::Install => sections.install.extend(entries),
             Heading::Unit(None) => sections.unit.extend(entries),
             Heading::Service(None) => sections.service.extend(entries),
@@ -138,7 +147,7 @@ fn own(
         .filter(|value| value.text != name.as_str())
     {
         problems.push(value.warning(format!(
-            "this has no effect: the pod is named after its file, `{name}`"
+            "this has no effect: the pod is named after its file, and called `{name}` by commands"
         )));
     }
     let mut ports = Vec::new();
@@ -147,6 +156,7 @@ fn own(
     let pod = Pod {
         version: SCHEMA_VERSION,
         source: definition.path.clone(),
+        service_name: instance::service_name(settings, problems),
         share: share::read(settings, problems),
         hostname: hostname(settings, problems),
         network: network(settings, problems),
@@ -311,7 +321,7 @@ fn relate(
     };
     (pod.units.unit, _) = directive::unit(&sections.unit, context, problems);
     pod.units.service = directive::service(&sections.service, Owner::Pod, problems);
-    pod.units.install = directive::install(&sections.install, problems);
+    pod.units.install = directive::install(&sections.install, &pod.name, problems);
     let mut orders = Vec::new();
     for member in members.iter_mut() {
         let name = member.container.name.clone();
@@ -323,8 +333,11 @@ fn relate(
         let (unit, order) = directive::unit(&member.unit, context, problems);
         orders.extend(order);
         units.unit = unit;
+        if member.waits_for_network {
+            units.unit.extend(directive::after_network());
+        }
         units.service = directive::service(&member.service, Owner::Member, problems);
-        units.install = directive::install(&member.install, problems);
+        units.install = directive::install(&member.install, &pod.name, problems);
     }
     lifecycle::check(members, problems);
     lifecycle::order(pod, members, &mut orders);

@@ -133,17 +133,20 @@ pub(super) fn aliases_are_free(pod: &Pod, problems: &mut Vec<Problem>) {
         .map(|unit| (unit.clone(), unit))
         .collect();
     let member = |member: &Container| (pod.name.member_unit(&member.name), aliases(&member.units.install));
+    let quadlet = pod.quadlet_names().into_iter();
     let all = pod
         .members
         .iter()
         .map(member)
-        .chain([(pod.name.unit(), aliases(&pod.units.install))]);
+        .chain([(pod.name.unit(), aliases(&pod.units.install))])
+        .chain(quadlet.map(|(alias, unit)| (unit, vec![alias])));
     for (unit, aliases) in all {
         for alias in aliases {
             let owner = taken.entry(alias.clone()).or_insert_with(|| unit.clone());
             if *owner != unit {
-                let message = format!("Alias={alias} of {unit} is taken by {owner}");
-                problems.push(Problem::error(Place::file(&pod.source), message).help("choose another alias"));
+                let message = format!("the name {alias}, by which {unit} is known too, is taken by {owner}");
+                let help = "choose another with Alias= or ServiceName=, or rename the file";
+                problems.push(Problem::error(Place::file(&pod.source), message).help(help));
             }
         }
     }
@@ -256,7 +259,8 @@ fn units_of(pod: &Pod) -> Vec<String> {
         .map(|member| &member.units.install)
         .chain([&pod.units.install]);
     let aliases = installs.flat_map(|install| aliases(install));
-    let mut units: Vec<String> = aliases.chain(pod.service_units()).collect();
+    let quadlet = pod.quadlet_names().into_iter().map(|(alias, _)| alias);
+    let mut units: Vec<String> = aliases.chain(pod.service_units()).chain(quadlet).collect();
     units.sort_unstable();
     units.dedup();
     units

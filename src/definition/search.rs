@@ -25,7 +25,7 @@ pub(super) struct Listing<'a> {
 }
 
 /// A definition that was found and not yet read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Listed<'a> {
     /// Its kind.
     pub(super) kind: Kind,
@@ -103,10 +103,10 @@ pub(super) fn open<'a>(folders: &'a [Folder], problems: &mut Vec<Problem>) -> Ve
 /// Whether to look into what is neither a definition nor a folder of drop-ins. Hidden folders are left alone, as hidden
 /// files are.
 fn may_hold_definitions(directory: &Directory, entry: &Entry) -> bool {
-    let is_folder = match entry.kind {
-        FileType::Directory | FileType::Symlink | FileType::Unknown => true,
-        _ => false,
-    };
+    let is_folder = matches!(
+        entry.kind,
+        FileType::Directory | FileType::Symlink | FileType::Unknown
+    );
     let is_of_users = directory.is_top() && entry.name == OF_USERS;
     is_folder && directory.is_deep() && !is_of_users && !entry.name.starts_with('.')
 }
@@ -200,6 +200,14 @@ impl<'a> DropIns<'a> {
 }
 
 impl<'a> Listed<'a> {
+    /// The same files as a definition of another name: of an instance, by its template.
+    pub(super) fn instance(&self, base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Takes the drop-ins that are for it: of one name the most particular, and of these that in the first folder.
     fn take(&mut self, drop_ins: &BTreeMap<&str, Vec<DropIns<'a>>>) {
         let levels = levels(&self.base, self.kind.suffix());

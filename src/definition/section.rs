@@ -49,6 +49,39 @@ pub(super) fn short(text: &str) -> String {
     }
 }
 
+/// What of `[X-Podunit]` is for the section `home`, whose keys are in `table`: those that Quadlet does not know. The others
+/// are problems.
+pub(super) fn extensions<'a>(
+    table: &[Key],
+    home: &str,
+    mut entries: Vec<Entry<'a>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Entry<'a>> {
+    entries.retain(|entry| {
+        let (name, place) = (entry.key(), entry.key_place());
+        if keys::is_extension(name) && keys::find(table, name).is_some() {
+            return true;
+        }
+        // A note to oneself, as in systemd.
+        if name.starts_with("X-") {
+            return false;
+        }
+        let (message, help) = match keys::find(table, name) {
+            Some(_) => (
+                format!("{name}= belongs in {home}"),
+                format!("Quadlet knows it: move it to {home}"),
+            ),
+            None => (
+                format!("there is no key `{}` in [X-Podunit]", short(name)),
+                keys::help_for_unknown(table, home, name),
+            ),
+        };
+        problems.push(Problem::error(place, message).help(help));
+        false
+    });
+    entries
+}
+
 /// The assignments of one section, those of repeated headers and of drop-ins in one row.
 #[derive(Debug)]
 pub(super) struct Settings<'a> {

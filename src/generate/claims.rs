@@ -51,8 +51,14 @@ impl Claims {
     /// # Errors
     /// One of the names is taken, by a unit or by a pod; then none is taken for this pod.
     pub fn claim(&mut self, set: &UnitSet) -> Result<(), Box<Problem>> {
+        // It is the same whichever instance brings it along.
+        let shared = set.pod.slice_of_all();
+        let files = set
+            .files
+            .iter()
+            .filter(|file| Some(&file.name) != shared.as_ref());
         let aliases = set.links.iter().filter(|link| !link.path.contains('/'));
-        let names: Vec<(&str, Option<&str>)> = (set.files.iter().map(|file| (file.name.as_str(), None)))
+        let names: Vec<(&str, Option<&str>)> = (files.map(|file| (file.name.as_str(), None)))
             .chain(aliases.map(|link| (link.path.as_str(), Some(link.target.as_str()))))
             .collect();
         for (name, alias_of) in &names {

@@ -5,7 +5,6 @@ use super::Link;
 use crate::model::{Directive, Pod};
 use crate::unitfile::write::unit_name_is_valid;
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// A word of `[Install]` that cannot become a link.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +31,9 @@ pub fn of_pod(pod: &Pod) -> Result<Vec<Link>, InstallError> {
     for member in &pod.members {
         all.extend(links(&pod.name.member_unit(&member.name), &member.units.install)?);
     }
-    all.extend(split_names(pod).map(|(alias, unit)| Link {
+    let names = pod.quadlet_names().into_iter();
+    let names = names.filter(|(alias, _)| unit_name_is_valid(alias));
+    all.extend(names.map(|(alias, unit)| Link {
         path: alias,
         target: unit,
     }));
@@ -47,31 +48,24 @@ pub(super) fn aliases(pod: &Pod) -> impl Iterator<Item = (String, String)> {
         .map(|link| (link.path, link.target))
 }
 
-/// The names that Quadlet gives to units, for a pod whose members have files of their own: `a.service` for
-/// `a.container`, `X-pod.service` for `X.pod`. Dependencies in such files are written with them.
-fn split_names(pod: &Pod) -> impl Iterator<Item = (String, String)> {
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let split = pod.members.iter().filter(|member| member.source != pod.source);
-    let members = split.clone().filter_map(move |member| {
-        Some((
-            format!("{}.service", stem(&member.source)?),
-            pod.name.member_unit(&member.name),
-        ))
-    });
-    let whole = split
-        .take(1)
-        .filter_map(move |_| Some((format!("{}-pod.service", stem(&pod.source)?), pod.name.unit())));
-    members
-        .chain(whole)
-        .filter(|(alias, unit)| alias != unit && unit_name_is_valid(alias))
-}
-
-/// Links for the unit `unit`, sorted. `Also=` and `DefaultInstance=` ask for nothing here.
+/// Links for the unit `unit`, sorted. `Also=` asks for nothing here. A template is started by nobody, but for its
+/// `DefaultInstance=`.
 ///
 /// # Errors
 /// The first word that is not the name of a unit.
 pub fn links(unit: &str, install: &[Directive]) -> Result<Vec<Link>, InstallError> {
     let mut links = BTreeSet::new();
+    let template = unit.strip_suffix("@.service");
+    let of_unit = unit
+        .split_once('@')
+        .filter(|_| template.is_none())
+        .map(|(_, of)| of);
+    let instance = names("DefaultInstance", install).pop();
+    let started = match (template, instance) {
+        (Some(template), Some(instance)) => Some(format!("{template}@{instance}.service")),
+        (Some(_), None) => None,
+        (None, _) => Some(unit.to_owned()),
+    };
     for key in ["WantedBy", "RequiredBy", "UpheldBy", "Alias"] {
         for name in names(key, install) {
             if !unit_name_is_valid(name) {
@@ -86,19 +80,24 @@ pub fn links(unit: &str, install: &[Directive]) -> Result<Vec<Link>, InstallErro
                 "UpheldBy" => "upholds",
                 _ if !name.ends_with(".service") => return Err(InstallError::AliasType(name.to_owned())),
                 _ => {
+                    // An alias that its template gives is one of this instance.
+                    let name = match (name.strip_suffix("@.service"), of_unit) {
+                        (Some(name), Some(instance)) => format!("{name}@{instance}"),
+                        _ => name.to_owned(),
+                    };
                     if name != unit {
                         links.insert(Link {
-                            path: name.to_owned(),
+                            path: name,
                             target: unit.to_owned(),
                         });
                     }
                     continue;
                 }
             };
-            links.insert(Link {
-                path: format!("{name}.{directory}/{unit}"),
+            links.extend(started.iter().map(|started| Link {
+                path: format!("{name}.{directory}/{started}"),
                 target: format!("../{unit}"),
-            });
+            }));
         }
     }
     Ok(links.into_iter().collect())
@@ -163,6 +162,29 @@ mod tests {
                 "x.service -> pod-x.service",
             ]
         );
+    }
+
+    #[test]
+    fn a_template_is_started_as_its_default_instance() {
+        let shown = |lines: &[(&str, &str)]| -> Vec<String> {
+            let links = links("pod-x@.service", &install(lines)).unwrap();
+            links
+                .iter()
+                .map(|link| format!("{} -> {}", link.path, link.target))
+                .collect()
+        };
+        let wanted = ("WantedBy", "a.target");
+        assert!(shown(&[wanted]).is_empty());
+        assert_eq!(
+            shown(&[wanted, ("DefaultInstance", "one"), ("Alias", "x@.service")]),
+            [
+                "a.target.wants/pod-x@one.service -> ../pod-x@.service",
+                "x@.service -> pod-x@.service"
+            ]
+        );
+        let of_instance = links("pod-x@one.service", &install(&[wanted, ("Alias", "x@.service")])).unwrap();
+        let paths: Vec<&str> = of_instance.iter().map(|link| link.path.as_str()).collect();
+        assert_eq!(paths, ["a.target.wants/pod-x@one.service", "x@one.service"]);
     }
 
     #[test]

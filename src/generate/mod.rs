@@ -15,7 +15,7 @@ pub mod stub;
 mod tests;
 pub mod units;
 
-pub use crate::model::paths::PODUNIT;
+pub use crate::model::paths::{PODUNIT, SLICE_DROP_IN};
 
 use crate::model::PodName;
 use crate::unitfile::write::{UnitWriter, WriteError};
@@ -78,7 +78,8 @@ pub enum GenerateError {
 /// Begins a unit file: what every unit of ours says of itself.
 fn begin(description: &str, source: &std::path::Path) -> UnitWriter {
     let mut unit = UnitWriter::new(HEADER);
-    unit.section("Unit").text("Description", description);
+    // Names of pods, in templates with a specifier.
+    unit.section("Unit").passthrough("Description", description);
     unit.passthrough("Documentation", "man:podunit.pod(5)")
         .path("SourcePath", source);
     unit

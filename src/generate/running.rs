@@ -72,10 +72,17 @@ impl Running {
         }
     }
 
-    /// The units of members that `pod`, read from the definition as it is now, has no more.
+    /// The units of members that `pod`, read from the definition as it is now, has no more. It may be the template of
+    /// the pod that runs.
     pub fn vanished(&self, pod: &Pod) -> Vec<UnitFile> {
-        let still = pod.service_units();
-        let gone = |file: &&UnitFile| !still.contains(&file.name) && file.name != pod.name.slice();
+        let still: Vec<String> = pod
+            .members
+            .iter()
+            .map(|member| self.name.member_unit(&member.name))
+            .chain([self.name.unit(), self.name.infra_unit(), self.name.slice()])
+            .chain(self.name.slice_of_all())
+            .collect();
+        let gone = |file: &&UnitFile| !still.contains(&file.name);
         self.files.iter().filter(gone).cloned().collect()
     }
 }
@@ -86,11 +93,11 @@ fn read(paths: &Paths, name: &PodName) -> io::Result<Option<Running>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         compiled => compiled?,
     };
-    let member_prefix = format!("pod-{name}-");
     let is_its_own = |file: &str| {
         file == name.unit()
             || file == name.slice()
-            || (file.starts_with(&member_prefix) && file.ends_with(".service"))
+            || name.slice_of_all().is_some_and(|all| file == all)
+            || name.part_of(file).is_some()
     };
     let mut files = Vec::new();
     for file in file_names(&state.units())

@@ -26,6 +26,7 @@ pub(super) fn container(name: &str) -> Container {
     Container {
         name: MemberName::new(name).unwrap(),
         source: "/etc/podunit/x.pod".into(),
+        service_name: None,
         image: ImageSource::Image(Request::new("docker.io/library/nginx")),
         auto_update: None,
         exec: None,
@@ -61,6 +62,7 @@ pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
         version: SCHEMA_VERSION,
         name: PodName::new("x").unwrap(),
         source: "/etc/podunit/x.pod".into(),
+        service_name: None,
         share: Share {
             pid: true,
             ..Share::default()

@@ -4,7 +4,7 @@
 
 use super::images::Images;
 use super::resource::is_resource;
-use super::{GenerateError, PODUNIT, SUPERVISE, UnitFile, UnitSet, begin, install};
+use super::{GenerateError, PODUNIT, SLICE_DROP_IN, SUPERVISE, UnitFile, UnitSet, begin, install};
 use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Paths, Pod, Ready, Signal};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
@@ -34,7 +34,7 @@ const INFRA_RESTART_DELAY: Duration = Duration::from_millis(20);
 /// Something that the definition says for systemd cannot be in a unit file, or `[Install]` names no unit.
 pub fn of(pod: &Pod, images: &mut Images) -> Result<UnitSet, GenerateError> {
     let mut files = Vec::with_capacity(pod.members.len() + 3);
-    files.push(slice(pod)?);
+    slices(pod, &mut files)?;
     for member in &pod.members {
         files.push(member_unit(pod, member, images)?);
     }
@@ -52,7 +52,7 @@ pub fn of(pod: &Pod, images: &mut Images) -> Result<UnitSet, GenerateError> {
 
 /// `pod-X.service`: what a user starts and stops.
 fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
-    let name = pod.name.as_str();
+    let name = &*pod.name.in_units();
     let parts: Vec<String> = pod.service_units().into_iter().skip(1).collect();
     let mut unit = begin(&format!("Pod {name}"), &pod.source);
     // Wants= without any order: an order before the members would wait for itself, one after them would let a stop
@@ -68,8 +68,8 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.section("Service")
         .token("Type", "notify")
         .token("NotifyAccess", "main");
-    unit.exec("ExecStart", &[SUPERVISE, name])
-        .exec("ExecReload", &[PODUNIT, "reload", name]);
+    unit.exec_of_instance("ExecStart", &[SUPERVISE, name])
+        .exec_of_instance("ExecReload", &[PODUNIT, "reload", name]);
     // A supervisor that crashed is brought back by infra's Upholds=; Restart= would restart the whole pod.
     unit.token("Restart", "no");
     // It keeps the pod's own limit, since it must stop infra when it gives up.
@@ -118,7 +118,7 @@ fn confine(unit: &mut UnitWriter, pod: &Pod) {
 
 /// `pod-X-infra.service`: the namespaces. A process stays only where process IDs are shared.
 fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
-    let name = pod.name.as_str();
+    let name = &*pod.name.in_units();
     let mut unit = begin(&format!("Namespaces of pod {name}"), &pod.source);
     // Upholds= is what brings a killed supervisor back, on every systemd since 249.
     unit.units("PartOf", &[pod.name.unit()])
@@ -142,17 +142,21 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     } else {
         unit.token("RemainAfterExit", "yes");
     }
-    unit.exec("ExecStart", &[PODUNIT, "infra", "start", name]);
-    unit.exec("ExecStopPost", &[PODUNIT, "infra", "clean", name]);
+    if pod.name.is_template() {
+        // An instance that must have units of its own.
+        unit.token("RestartPreventExitStatus", "78");
+    }
+    unit.exec_of_instance("ExecStart", &[PODUNIT, "infra", "start", name]);
+    unit.exec_of_instance("ExecStopPost", &[PODUNIT, "infra", "clean", name]);
     unit.time("TimeoutStartSec", TimeSpan::Finite(INFRA_START));
     unit.time("TimeoutStopSec", TimeSpan::Finite(INFRA_STOP))
-        .units("Slice", &[pod.name.slice()]);
+        .passthrough("Slice", &pod.name.slice_in_units());
     finish(pod.name.infra_unit(), unit)
 }
 
 /// `pod-X-a.service`: the container's own process.
 fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<UnitFile, GenerateError> {
-    let (name, container) = (pod.name.as_str(), member.name.as_str());
+    let (name, container) = (&*pod.name.in_units(), member.name.as_str());
     let step = |verb| [PODUNIT, "member", verb, name, container];
     let mut unit = begin(&format!("Container {container} of pod {name}"), &member.source);
     // Not BindsTo=: after a crash of infra, members that were stopped by it would stay down.
@@ -171,10 +175,10 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
     // A pod that runs has the members that it was started with. One that its definition has got since has to wait for
     // a restart of the pod, and must not try again and again.
     let folder = Paths::default().pod(&pod.name).member(&member.name);
-    unit.passthrough(
-        "AssertPathExists",
-        &specifier::escape(&folder.dir().to_string_lossy()),
-    );
+    let folder = folder.dir().to_string_lossy().into_owned();
+    let folder = specifier::escape(&folder);
+    let folder = folder.replacen(pod.name.as_str(), name, usize::from(pod.name.is_template()));
+    unit.passthrough("AssertPathExists", &folder);
     let shared = pod.units.unit.iter().filter(|line| holds_for_members(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
     pass(
@@ -195,9 +199,9 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
     unit.token("NotifyAccess", "all")
         // The launcher has systemd hold the two FIFOs of the member's output.
         .token("FileDescriptorStoreMax", "2");
-    unit.exec("ExecStart", &step("start"));
+    unit.exec_of_instance("ExecStart", &step("start"));
     if member.has_reload() {
-        unit.exec("ExecReload", &step("reload"));
+        unit.exec_of_instance("ExecReload", &step("reload"));
     }
     match member.kind {
         ContainerKind::Init => stopping_init(&mut unit, member),
@@ -207,7 +211,7 @@ fn member_unit(pod: &Pod, member: &Container, images: &mut Images) -> Result<Uni
         unit.token("Restart", "on-failure");
     }
     unit.time("RestartSec", TimeSpan::Finite(RESTART_DELAY))
-        .units("Slice", &[pod.name.slice()]);
+        .passthrough("Slice", &pod.name.slice_in_units());
     unit.token("SyslogIdentifier", container);
     pass(&mut unit, member.units.service.iter().cloned());
     finish(pod.name.member_unit(&member.name), unit)
@@ -229,7 +233,7 @@ fn stopping(unit: &mut UnitWriter, pod: &Pod, member: &Container, step: &[&str])
     if member.stop_signal.is_some() && by_systemd {
         unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout));
     } else {
-        unit.exec("ExecStop", step);
+        unit.exec_of_instance("ExecStop", step);
         unit.time("TimeoutStopSec", TimeSpan::Finite(member.stop_timeout + STEP));
     }
     // Dying of the stop signal, or reporting so as shells do, is a stop and no failure.
@@ -273,15 +277,38 @@ fn stopping_init(unit: &mut UnitWriter, member: &Container) {
 }
 
 /// `pods-X.slice`: limits for the whole pod. Not by a drop-in for all pods' slices: systemd looks for one from the root
-/// down, for each slice anew, which takes longer than reading a file.
-fn slice(pod: &Pod) -> Result<UnitFile, GenerateError> {
-    let mut unit = begin(&format!("Slice of pod {}", pod.name), &pod.source);
+/// down, for each slice anew, which takes longer than reading a file. A slice is no template, so that what the slices of
+/// instances are is a drop-in by the beginning of their names, which one for a single instance hides.
+fn slices(pod: &Pod, files: &mut Vec<UnitFile>) -> Result<(), GenerateError> {
+    let name = match pod.name.slice_of_all() {
+        None => pod.name.slice(),
+        Some(all) => {
+            let template = pod.name.template();
+            let template = template.as_ref().unwrap_or(&pod.name);
+            let description = format!("Slice of all instances of pod {template}");
+            files.push(finish(all, slice(pod, &description, &[]))?);
+            format!("{}/{SLICE_DROP_IN}", pod.name.slice_drop_ins())
+        }
+    };
+    let description = format!("Slice of pod {}", pod.name);
+    let limits: Vec<Directive> = pod
+        .units
+        .service
+        .iter()
+        .filter(|line| is_resource(&line.key))
+        .cloned()
+        .collect();
+    files.push(finish(name, slice(pod, &description, &limits))?);
+    Ok(())
+}
+
+fn slice(pod: &Pod, description: &str, limits: &[Directive]) -> UnitWriter {
+    let mut unit = begin(description, &pod.source);
     // Else it would stay when the pod is stopped.
     unit.token("StopWhenUnneeded", "yes");
     unit.section("Slice");
-    let limits = pod.units.service.iter().filter(|line| is_resource(&line.key));
-    pass(&mut unit, limits.cloned());
-    finish(pod.name.slice(), unit)
+    pass(&mut unit, limits.iter().cloned());
+    unit
 }
 
 /// Directories and files of the host that the container is made of, as far as they are known without expanding

@@ -2,7 +2,7 @@
 
 use super::InfraError;
 use crate::compiled::{self, CompiledError};
-use crate::model::paths::PodPaths;
+use crate::model::paths::{PodPaths, SLICE_DROP_IN};
 use crate::model::{Paths, Pod, PodName};
 use crate::sys::file::{lock, replace};
 use crate::sys::{mount, tree};
@@ -56,18 +56,20 @@ fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<
     let (pod, file) = compiled::find(paths, name)?;
     let units = at.units();
     folder(&units, 0o700)?;
-    for unit in pod.service_units().into_iter().chain([pod.name.slice()]) {
+    // What it was read from, which may be its template; the copies have its own names all the same.
+    let from = compiled::name_of(&file).unwrap_or_else(|| pod.name.clone());
+    for (unit, source) in copies(&pod, &from) {
         // Not all may be there: an administrator can have put one somewhere else.
-        match fs::read(file.with_file_name(&unit)) {
+        match fs::read(file.with_file_name(&source)) {
             Ok(text) => {
                 let copy = units.join(&unit);
                 make("the copy of a unit", &copy, replace(&copy, &text, 0o600))?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => {
+            Err(error) => {
                 return Err(CompiledError::Unreadable {
-                    path: file.with_file_name(&unit),
-                    source,
+                    path: file.with_file_name(&source),
+                    source: error,
                 }
                 .into());
             }
@@ -81,6 +83,27 @@ fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<
         json.and_then(|json| replace(&at.compiled(), &json, 0o600)),
     )?;
     Ok(pod)
+}
+
+/// The units of a pod, each with the file that is copied: that of `from`, the pod itself or its template.
+fn copies(pod: &Pod, from: &PodName) -> Vec<(String, String)> {
+    let name = &pod.name;
+    let members = pod.members.iter().map(|member| &member.name);
+    let mut copies: Vec<(String, String)> = members
+        .map(|member| (name.member_unit(member), from.member_unit(member)))
+        .collect();
+    copies.push((name.infra_unit(), from.infra_unit()));
+    copies.push((name.unit(), from.unit()));
+    copies.extend(name.slice_of_all().map(|all| (all.clone(), all)));
+    copies.push((
+        name.slice(),
+        match name.instance() {
+            None => from.slice(),
+            // A drop-in that has all that a slice has.
+            Some(_) => format!("{}/{SLICE_DROP_IN}", from.slice_drop_ins()),
+        },
+    ));
+    copies
 }
 
 fn folder(path: &Path, mode: u32) -> Result<(), InfraError> {

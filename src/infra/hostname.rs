@@ -7,7 +7,7 @@ use crate::unitfile::specifier;
 /// Longest host name, in bytes (`HOST_NAME_MAX` of gethostname(2)).
 const LONGEST: usize = 64;
 
-/// The host name of the pod: `HostName=` with the specifiers `%H` and `%l` expanded (systemd.unit(5)); without it the
+/// The host name of the pod: `HostName=` with the specifiers `%H`, `%l` and `%i` expanded (systemd.unit(5)); without it the
 /// pod's name, with a `-` for what cannot be in a host name, cut where one must end.
 ///
 /// # Errors
@@ -18,17 +18,20 @@ pub fn hostname(pod: &Pod) -> Result<String, InfraError> {
         .to_string_lossy()
         .into_owned();
     match &pod.hostname {
-        Some(written) => expand(written, &own).map_err(|problem| InfraError::HostName {
-            written: written.clone(),
-            problem,
+        Some(written) => expand(written, &own, pod.name.instance().unwrap_or_default()).map_err(|problem| {
+            InfraError::HostName {
+                written: written.clone(),
+                problem,
+            }
         }),
         None => Ok(from_name(pod.name.as_str())),
     }
 }
 
-fn expand(written: &str, host: &str) -> Result<String, String> {
+fn expand(written: &str, host: &str, instance: &str) -> Result<String, String> {
     let name = specifier::expand(written, &|specifier| match specifier {
         'H' => Some(host.to_owned()),
+        'i' => Some(instance.to_owned()),
         'l' => Some(host.split('.').next().unwrap_or_default().to_owned()),
         _ => None,
     });
@@ -67,14 +70,18 @@ mod tests {
 
     #[test]
     fn what_a_definition_says_is_expanded_and_checked() {
-        assert_eq!(expand("web-1.example", "host"), Ok("web-1.example".to_owned()));
         assert_eq!(
-            expand("web.%H", "host.example"),
+            expand("web-1.example", "host", ""),
+            Ok("web-1.example".to_owned())
+        );
+        assert_eq!(
+            expand("web.%H", "host.example", ""),
             Ok("web.host.example".to_owned())
         );
-        assert_eq!(expand("web-%l", "host.example"), Ok("web-host".to_owned()));
+        assert_eq!(expand("web-%l", "host.example", ""), Ok("web-host".to_owned()));
+        assert_eq!(expand("web-%i", "host", "a"), Ok("web-a".to_owned()));
         for bad in ["", "a b", "a\nb", "-a", "a.", "%n", "%e", "ä", &"x".repeat(65)] {
-            assert!(expand(bad, "host").is_err(), "{bad:?}");
+            assert!(expand(bad, "host", "").is_err(), "{bad:?}");
         }
     }
 

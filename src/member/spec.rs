@@ -164,6 +164,7 @@ pub(super) mod tests {
         Container {
             name: MemberName::new(name).unwrap(),
             source: "/etc/podunit/web.pod".into(),
+            service_name: None,
             image: ImageSource::Image(Request::new("docker.io/library/busybox")),
             auto_update: None,
             exec: None,
@@ -200,6 +201,7 @@ pub(super) mod tests {
             version: crate::model::SCHEMA_VERSION,
             name: PodName::new("web").unwrap(),
             source: "/etc/podunit/web.pod".into(),
+            service_name: None,
             share,
             hostname: None,
             network,

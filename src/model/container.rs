@@ -14,6 +14,9 @@ pub struct Container {
     pub name: MemberName,
     /// The file that defines it, under the root of the running system.
     pub source: PathBuf,
+    /// `ServiceName=`: another name of its unit, without `.service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
     /// What the root file system is made of.
     pub image: ImageSource,
     /// `AutoUpdate=`: where `podunit auto-update` looks for a newer image; nowhere if absent.

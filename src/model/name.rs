@@ -18,7 +18,8 @@ pub enum NameError {
     /// The name holds a character that systemd does not allow in a unit name (systemd.unit(5)).
     #[error("`{0}` is not allowed in a name: use letters, digits and `:` `-` `_` `.` `@`")]
     Character(char),
-    /// The name begins with a dot or a dash, so that paths or options could be confused with it.
+    /// The name begins with a dot or a dash, so that paths or options could be confused with it, or with an `@`, before
+    /// which a template has its name.
     #[error("a name cannot begin with `{0}`")]
     First(char),
     /// The units derived from the name would have names that are too long.
@@ -31,7 +32,7 @@ pub enum NameError {
 
 fn check(name: &str, reserved: &[&str]) -> Result<(), NameError> {
     let first = name.chars().next().ok_or(NameError::Empty)?;
-    if matches!(first, '.' | '-') {
+    if matches!(first, '.' | '-' | '@') {
         return Err(NameError::First(first));
     }
     if let Some(bad) = name
@@ -43,11 +44,16 @@ fn check(name: &str, reserved: &[&str]) -> Result<(), NameError> {
     if reserved.contains(&name) {
         return Err(NameError::Reserved(name.to_owned()));
     }
-    // A slice name holds `\x2d` for each dash.
-    if "pods-.slice".len() + name.len() + 3 * name.matches('-').count() > UNIT_NAME_MAX {
+    // A slice name holds `\x2d` for each dash, and more for an instance.
+    if "pods--.slice".len() + name.len() + 3 * name.matches(['-', '@']).count() > UNIT_NAME_MAX {
         return Err(NameError::TooLong);
     }
     Ok(())
+}
+
+/// A name as one level of a slice's.
+fn in_slice(name: &str) -> String {
+    name.replace('-', "\\x2d").replace('@', "\\x40")
 }
 
 macro_rules! name_type {
@@ -120,30 +126,128 @@ name_type!(
 );
 
 impl PodName {
+    /// The name up to an `@`, and what follows it: the instance, empty for a template.
+    pub(super) fn parts(&self) -> (&str, Option<&str>) {
+        match self.0.split_once('@') {
+            Some((prefix, instance)) => (prefix, Some(instance)),
+            None => (&self.0, None),
+        }
+    }
+
+    /// Whether it is a template, `foo@`, from which instances are made, `foo@x`.
+    pub fn is_template(&self) -> bool {
+        self.parts().1 == Some("")
+    }
+
+    /// The instance, of a pod that is one.
+    pub fn instance(&self) -> Option<&str> {
+        self.parts().1.filter(|instance| !instance.is_empty())
+    }
+
+    /// The template of an instance.
+    pub fn template(&self) -> Option<Self> {
+        self.instance()?;
+        Some(Self(format!("{}@", self.parts().0)))
+    }
+
+    /// How units of the pod name it: where a template's do, systemd fills in the instance.
+    pub fn in_units(&self) -> String {
+        match self.is_template() {
+            true => format!("{self}%i"),
+            false => self.0.clone(),
+        }
+    }
+
+    /// `pod-X` and what follows, with the instance at the end, where systemd looks for it.
+    fn service(&self, dash: &str, part: &str) -> String {
+        match self.parts() {
+            (name, None) => ["pod-", name, dash, part, ".service"].concat(),
+            (name, Some(instance)) => ["pod-", name, dash, part, "@", instance, ".service"].concat(),
+        }
+    }
+
     /// The supervisor's unit, `pod-X.service`: what a user starts and stops.
     pub fn unit(&self) -> String {
-        ["pod-", &self.0, ".service"].concat()
+        self.service("", "")
     }
 
     /// The unit that owns the pod's namespaces, `pod-X-infra.service`.
     pub fn infra_unit(&self) -> String {
-        ["pod-", &self.0, "-infra.service"].concat()
+        self.service("-", "infra")
     }
 
     /// The unit of a member, `pod-X-a.service`.
     pub fn member_unit(&self, member: &MemberName) -> String {
-        ["pod-", &self.0, "-", &member.0, ".service"].concat()
+        self.service("-", &member.0)
     }
 
-    /// The service in which a check of a member's probe runs, if it needs a process. No member can have its name.
+    /// What stands in the place of a member's name in the name of a unit of the pod; `None` for a unit of another.
+    pub fn part_of<'u>(&self, unit: &'u str) -> Option<&'u str> {
+        let (name, instance) = self.parts();
+        let rest = unit.strip_suffix(".service")?.strip_prefix("pod-")?;
+        let rest = rest.strip_prefix(name)?.strip_prefix('-')?;
+        match instance {
+            None => Some(rest).filter(|rest| !rest.contains('@')),
+            Some(instance) => rest
+                .split_once('@')
+                .filter(|(_, of)| *of == instance)
+                .map(|(part, _)| part),
+        }
+    }
+
+    /// The service in which a check of a member's probe runs, if it needs a process. The escaped `@` is in no name, so
+    /// that neither a member nor an instance of one is called so.
     pub fn probe_unit(&self, member: &MemberName, probe: super::ProbeKind) -> String {
-        format!("pod-{self}-{member}@{}.service", probe.word())
+        self.service("-", &[&member.0, "\\x40", probe.word()].concat())
     }
 
     /// The slice of infra and members, `pods-X.slice`: dashes are escaped, since a dash in the name of a
-    /// slice makes a level of its own (systemd.slice(5)).
+    /// slice makes a level of its own (systemd.slice(5)). The slices of all instances are in that of their template.
     pub fn slice(&self) -> String {
-        ["pods-", &self.0.replace('-', "\\x2d"), ".slice"].concat()
+        let (name, instance) = self.parts();
+        match instance {
+            None => ["pods-", &name.replace('-', "\\x2d"), ".slice"].concat(),
+            Some("") => format!("pods-{}\\x40.slice", in_slice(name)),
+            Some(instance) => format!("pods-{}\\x40-{}.slice", in_slice(name), in_slice(instance)),
+        }
+    }
+
+    /// How units of the pod name their slice: where a template's do, systemd fills in the instance.
+    pub fn slice_in_units(&self) -> String {
+        match self.is_template() {
+            true => format!("pods-{}\\x40-%i.slice", in_slice(self.parts().0)),
+            false => self.slice(),
+        }
+    }
+
+    /// The slice that the slices of all instances of a template are in.
+    pub fn slice_of_all(&self) -> Option<String> {
+        let (name, instance) = self.parts();
+        instance.map(|_| format!("pods-{}\\x40.slice", in_slice(name)))
+    }
+
+    /// The folder of drop-ins that hold what the pod's slice is to be: for a template, that of all slices whose names
+    /// begin as those of its instances do.
+    pub fn slice_drop_ins(&self) -> String {
+        match self.is_template() {
+            true => format!("pods-{}\\x40-.slice.d", in_slice(self.parts().0)),
+            false => format!("{}.d", self.slice()),
+        }
+    }
+
+    /// The cgroup of its slice, from the root.
+    pub fn slice_cgroup(&self) -> String {
+        match self.slice_of_all() {
+            Some(all) => format!("pods.slice/{all}/{}", self.slice()),
+            None => format!("pods.slice/{}", self.slice()),
+        }
+    }
+
+    /// Whether systemd, which fills the instance in as it is, gives it the slice that it is to have. Slices know no
+    /// `@`, and a dash would put it into the slice of another instance.
+    pub fn needs_own_units(&self) -> bool {
+        self.instance()
+            .is_some_and(|instance| instance.contains(['-', '@']))
     }
 
     /// The container of a member, for the OCI runtime: in the characters that runtimes allow. `+` is in no name, so that
@@ -183,6 +287,44 @@ mod tests {
     }
 
     #[test]
+    fn units_of_a_template_and_of_its_instances() {
+        let name = |name: &str| PodName::new(name).unwrap();
+        let (template, instance, member) =
+            (name("my-pod@"), name("my-pod@a-b"), MemberName::new("a").unwrap());
+        assert!(template.is_template() && template.instance().is_none() && !instance.is_template());
+        assert_eq!(instance.template(), Some(template.clone()));
+        assert_eq!(instance.instance(), Some("a-b"));
+        assert_eq!(template.unit(), "pod-my-pod@.service");
+        assert_eq!(instance.unit(), "pod-my-pod@a-b.service");
+        assert_eq!(instance.infra_unit(), "pod-my-pod-infra@a-b.service");
+        assert_eq!(template.member_unit(&member), "pod-my-pod-a@.service");
+        assert_eq!(instance.part_of("pod-my-pod-a@a-b.service"), Some("a"));
+        for other in [
+            "pod-my-pod-a@b.service",
+            "pod-my-pod-a.service",
+            "pod-my-pod@a-b.service",
+        ] {
+            assert_eq!(instance.part_of(other), None);
+        }
+        assert_eq!(name("my-pod").part_of("pod-my-pod-a-b.service"), Some("a-b"));
+        assert_eq!(name("my-pod").part_of("pod-my-pod-a@b.service"), None);
+        assert_eq!(
+            (template.in_units(), instance.in_units()),
+            ("my-pod@%i".to_owned(), "my-pod@a-b".to_owned())
+        );
+        assert_eq!(template.slice_in_units(), "pods-my\\x2dpod\\x40-%i.slice");
+        assert_eq!(template.slice_drop_ins(), "pods-my\\x2dpod\\x40-.slice.d");
+        assert_eq!(name("my-pod@a").slice(), "pods-my\\x2dpod\\x40-a.slice");
+        assert_eq!(instance.slice_in_units(), "pods-my\\x2dpod\\x40-a\\x2db.slice");
+        assert_eq!(
+            instance.slice_cgroup(),
+            "pods.slice/pods-my\\x2dpod\\x40.slice/pods-my\\x2dpod\\x40-a\\x2db.slice"
+        );
+        assert!(instance.needs_own_units() && name("x@a@b").needs_own_units());
+        assert!(!name("my-pod@a").needs_own_units() && !name("my-pod").needs_own_units());
+    }
+
+    #[test]
     fn every_member_has_a_container_of_its_own() {
         let id = |pod: &str, member: &str| {
             let member = MemberName::new(member).unwrap();
@@ -200,6 +342,7 @@ mod tests {
             ".",
             "..",
             "-x",
+            "@x",
             "a/b",
             "a b",
             "a%b",

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// the one that wrote it.
 pub const PODUNIT: &str = "/usr/bin/podunit";
 
+/// The drop-in that says what the slice of a template's instance, or of each, is.
+pub const SLICE_DROP_IN: &str = "podunit.conf";
+
 /// The file tree of a system: `/` on a running host, a folder in tests and package builds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {

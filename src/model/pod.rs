@@ -25,6 +25,9 @@ pub struct Pod {
     pub name: PodName,
     /// The definition this was read from, under the root of the running system.
     pub source: PathBuf,
+    /// `ServiceName=`: another name of the supervisor's unit, without `.service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
     /// Namespaces that the members share (`Share=`).
     pub share: Share,
     /// Host name in the pod (`HostName=`); the pod's name if absent.
@@ -76,6 +79,33 @@ impl Pod {
                 .map(|member| self.name.member_unit(&member.name)),
         );
         units
+    }
+
+    /// Names that Quadlet gives to units and that dependencies are written with, each with the unit of ours that has it
+    /// as an alias: `X-pod.service` and, for each member with a file of its own, `a.service`, or as `ServiceName=` says.
+    pub fn quadlet_names(&self) -> Vec<(String, String)> {
+        let (name, instance) = self.name.parts();
+        let at = instance
+            .map(|instance| format!("@{instance}"))
+            .unwrap_or_default();
+        // Of a template, ServiceName= may be written with the `@` or without it.
+        let service = |name: &str| format!("{}{at}.service", name.trim_end_matches('@'));
+        let is_split = |member: &Container| member.source != self.source;
+        let mut names = Vec::new();
+        for member in &self.members {
+            let given = member.service_name.as_deref();
+            let name = given.or_else(|| is_split(member).then(|| member.name.as_str()));
+            names.extend(name.map(|name| (service(name), self.name.member_unit(&member.name))));
+        }
+        match &self.service_name {
+            Some(given) => names.push((service(given), self.name.unit())),
+            None if self.members.iter().any(is_split) => {
+                names.push((service(&format!("{name}-pod")), self.name.unit()));
+            }
+            None => {}
+        }
+        names.retain(|(alias, unit)| alias != unit);
+        names
     }
 
     /// What the members ask for, in their order; the same may come more than once.

@@ -169,6 +169,7 @@ pub(super) mod tests {
             version: 1,
             name: PodName::new("a").unwrap(),
             source: PathBuf::new(),
+            service_name: None,
             share: crate::model::Share::default(),
             hostname: None,
             network: crate::model::Network::Bridge,

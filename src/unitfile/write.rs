@@ -130,6 +130,15 @@ impl UnitWriter {
     /// Writes one command line that runs exactly these words: the first is the absolute path of a program, the
     /// others are quoted, and `%` and `$` mean themselves.
     pub fn exec(&mut self, key: &str, words: &[&str]) -> &mut Self {
+        self.command(key, words, false)
+    }
+
+    /// The same in a template (systemd.unit(5)), where `%i` in a word is the unit's instance.
+    pub fn exec_of_instance(&mut self, key: &str, words: &[&str]) -> &mut Self {
+        self.command(key, words, true)
+    }
+
+    fn command(&mut self, key: &str, words: &[&str], has_instance: bool) -> &mut Self {
         let Some((program, arguments)) = words.split_first() else {
             return self.refused(key, String::new(), "there is no program");
         };
@@ -151,10 +160,14 @@ impl UnitWriter {
                 ";" => line.push_str("\";\""),
                 word if !word.is_empty() && TOKEN.spells(word) => line.push_str(word),
                 _ => {
-                    for c in words::quote(argument).chars() {
+                    let quoted = words::quote(argument);
+                    let mut rest = &*quoted;
+                    while let Some(c) = rest.chars().next() {
+                        let is_instance = has_instance && rest.starts_with("%i");
                         // Both mean themselves when they stand twice.
-                        line.extend(['%', '$'].contains(&c).then_some(c));
+                        line.extend((['%', '$'].contains(&c) && !is_instance).then_some(c));
                         line.push(c);
+                        rest = &rest[c.len_utf8()..];
                     }
                 }
             }

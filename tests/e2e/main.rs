@@ -33,6 +33,7 @@ mod stage;
 mod stops;
 mod supervisor;
 mod surroundings;
+mod templates;
 #[path = "../guard/trace.rs"]
 mod trace;
 mod updates;

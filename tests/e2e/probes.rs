@@ -220,7 +220,7 @@ fn a_check_that_hangs_floods_and_forks_leaves_nothing() {
     });
     // It goes on, and only ever one check of it is there.
     machine.until(
-        "systemctl show -P ActiveState pod-trial-forks@live.service",
+        "systemctl show -P ActiveState 'pod-trial-forks\\x40live.service'",
         |ran| ran.stdout.trim() == "activating",
     );
     let sleepers = machine.ok("pgrep -cf '^sleep 4242' || true");

@@ -7,14 +7,14 @@ use crate::model::settings::ImageSettings;
 use crate::model::{ImageSource, Paths, Pod};
 use anyhow::Context;
 
-/// Reads every pod: as systemd has it, and as it runs, since a member that is started again takes its image from
+/// Reads every pod, templates too: as systemd has it, and as it runs, since a member that is started again takes its image from
 /// there.
 ///
 /// # Errors
 /// A pod that cannot be read: what it needs is not known.
 pub(super) fn needs(paths: &Paths, settings: &ImageSettings) -> anyhow::Result<Needs> {
     let mut needs = Needs::default();
-    for name in compiled::pods(paths) {
+    for name in compiled::pods_and_templates(paths) {
         let loaded = match compiled::find(paths, &name) {
             Err(CompiledError::Missing { .. }) => None,
             other => Some(other.context("what this pod needs is not known")?.0),
