@@ -23,6 +23,9 @@ const INFRA_STOP: Duration = Duration::from_secs(30);
 const START_LIMIT: &str = "20";
 /// How often the supervisor must show that it is alive, at least.
 const WATCHDOG: Duration = Duration::from_secs(30);
+/// The supervisors' slice. In system.slice, where other services run, they would make systemd look at all of them for
+/// each unit that it drops, with every reload.
+const SUPERVISORS: &str = "system-podunit.slice";
 /// Before a member that died is started again: systemd's own default.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
 /// Before infra is, for which every member waits.
@@ -75,7 +78,8 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     // It keeps the pod's own limit, since it must stop infra when it gives up.
     unit.token("TimeoutStartSec", "infinity")
         .time("TimeoutStopSec", stop_budget(pod));
-    unit.time("WatchdogSec", TimeSpan::Finite(WATCHDOG));
+    unit.time("WatchdogSec", TimeSpan::Finite(WATCHDOG))
+        .units("Slice", &[SUPERVISORS]);
     confine(&mut unit, pod);
     let own = pod.units.service.iter().filter(|line| !is_resource(&line.key));
     pass(&mut unit, own.cloned());

@@ -87,6 +87,8 @@ pub struct Unit {
     pub main_process: u32,
     pub status: String,
     pub is_frozen: bool,
+    /// systemd has read a file of it.
+    pub has_file: bool,
 }
 
 impl Unit {
@@ -104,7 +106,7 @@ impl Unit {
 pub fn units(names: &[String]) -> Result<BTreeMap<String, Unit>> {
     let mut arguments = vec![
         "show",
-        "--property=ActiveState,Job,MainPID,StatusText,FreezerState",
+        "--property=ActiveState,Job,MainPID,StatusText,FreezerState,FragmentPath",
     ];
     arguments.extend(names.iter().map(String::as_str));
     let output = run("systemctl", &arguments)?;
@@ -130,5 +132,6 @@ fn unit(block: &str) -> Unit {
         main_process: get("MainPID").parse().unwrap_or(0),
         status: get("StatusText").to_owned(),
         is_frozen: get("FreezerState").starts_with("fr"),
+        has_file: !get("FragmentPath").is_empty(),
     }
 }
