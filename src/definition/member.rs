@@ -161,6 +161,7 @@ pub(super) fn from_file<'a>(
     own.extend(extensions);
     let waits_for_network = waits_for_network(quadlet, problems);
     let place = place.unwrap_or_else(|| file.place());
+    problems.extend(name_of_unit(&own, &file.base));
     let member = member_name(instance::plain(&file.base), file.place(), problems)?;
     let unit = with_short(&own, unit);
     let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
@@ -194,6 +195,30 @@ fn member_name(name: &str, place: Place, problems: &mut Vec<Problem>) -> Option<
             None
         }
     }
+}
+
+/// A warning where a value has the name of the unit, by a specifier: in Quadlet the unit has another. One for a file.
+fn name_of_unit(entries: &[Entry], base: &str) -> Option<Problem> {
+    let is_used = |entry: &&Entry| {
+        keys::find(keys::CONTAINER, entry.key()).is_some_and(|key| key.status == keys::Status::Honoured)
+    };
+    let specified = entries.iter().filter(|entry| entry.value().contains('%'));
+    specified.filter(is_used).find_map(|entry| {
+        let mut rest = entry.value().char_indices();
+        while let Some((at, _)) = rest.find(|(_, c)| *c == '%') {
+            let Some((_, specifier)) = rest.next() else { break };
+            if "nNpP".contains(specifier) {
+                let message = format!(
+                    "%{specifier} is made of the name of the unit, which is pod-POD-{} here, and {} in Quadlet",
+                    short(base),
+                    short(base)
+                );
+                let help = format!("if this is from Quadlet, write {} in its place", short(base));
+                return Some(Problem::warning(entry.place_of(at, at + 2), message).help(help));
+            }
+        }
+        None
+    })
 }
 
 /// The pod that a container with a file of its own names in `Pod=`.
