@@ -133,7 +133,10 @@ impl Pod {
         let text = self.definition.replace("SLEEPER", SLEEPER);
         let text = match form {
             Form::First => text,
-            Form::Changed => text + "[Container " + self.members[0] + "]\nEnvironment=CHANGED=yes\n",
+            Form::Changed => {
+                let header = format!("[Container {}]\n", self.members[0]);
+                text.replacen(&header, &format!("{header}Environment=CHANGED=yes\n"), 1)
+            }
             Form::Longer => format!("{text}[Container {EXTRA}]\nImage=busybox\n{SLEEPER}\n"),
             Form::Broken => text + "[Container broken]\nno such line\n",
             Form::Gone => {
