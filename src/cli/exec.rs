@@ -5,7 +5,7 @@ use super::{member, output};
 use crate::member::attached::{self, Streams};
 use crate::member::environment::{self, Environment};
 use crate::member::executable::{self, Found};
-use crate::member::oci::Process;
+use crate::member::oci::{ConsoleSize, Process};
 use crate::member::process::{self, Wanted};
 use crate::member::{Member, inside, main_process, rootfs, user};
 use crate::model::{MemberName, Paths, PodName};
@@ -196,7 +196,15 @@ fn wanted(arguments: &Arguments, root: &Tree) -> anyhow::Result<Wanted> {
         user,
         working_dir: arguments.workdir.clone(),
         terminal: arguments.tty,
+        console_size: arguments.tty.then(terminal_size).flatten(),
     })
+}
+
+/// The size of our terminal, if it has one: a terminal that nobody looks at has none.
+fn terminal_size() -> Option<ConsoleSize> {
+    let size = rustix::termios::tcgetwinsize(io::stdin()).ok()?;
+    let (height, width) = (size.ws_row, size.ws_col);
+    (height > 0 && width > 0).then_some(ConsoleSize { height, width })
 }
 
 /// The scope of a command in a member; `random` tells it from others.

@@ -31,6 +31,9 @@ pub struct Spec {
 pub struct Process {
     /// Whether it gets a terminal.
     pub terminal: bool,
+    /// The size that the terminal has at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console_size: Option<ConsoleSize>,
     /// As whom.
     pub user: ProcessUser,
     /// Program and arguments.
@@ -43,6 +46,15 @@ pub struct Process {
     pub capabilities: Capabilities,
     /// Whether execve(2) gives no rights (set-user-ID bits, file capabilities).
     pub no_new_privileges: bool,
+}
+
+/// The size of a terminal in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleSize {
+    /// Lines.
+    pub height: u16,
+    /// Columns.
+    pub width: u16,
 }
 
 /// Identity of a process.

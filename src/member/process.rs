@@ -1,7 +1,7 @@
 //! A further process in a running container (`podunit exec`): the container's own, changed where the user says so.
 
 use super::environment::Environment;
-use super::oci::{Capabilities, Process};
+use super::oci::{Capabilities, ConsoleSize, Process};
 use super::user::User;
 use serde::Deserialize;
 
@@ -18,6 +18,8 @@ pub struct Wanted {
     pub working_dir: Option<String>,
     /// Whether it gets a terminal.
     pub terminal: bool,
+    /// The size of that at first.
+    pub console_size: Option<ConsoleSize>,
 }
 
 /// Reads the container's own process from its `config.json`.
@@ -37,6 +39,7 @@ pub fn beside(own: Process, wanted: Wanted) -> Process {
     let mut environment = Environment::from_lines(&own.env);
     let mut process = Process {
         terminal: wanted.terminal,
+        console_size: wanted.console_size,
         args: wanted.arguments,
         ..own
     };

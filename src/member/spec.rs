@@ -98,6 +98,7 @@ pub fn build(pod: &Pod, place: &Place<'_>, run: Run) -> Spec {
 pub fn process(run: Run) -> Process {
     Process {
         terminal: false,
+        console_size: None,
         user: ProcessUser {
             uid: run.user.uid,
             gid: run.user.gid,

@@ -1,6 +1,6 @@
 //! `podunit exec` and `podunit top`: further processes in members, and all of them.
 
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 
 #[test]
 fn exec_is_part_of_the_pod() {
@@ -90,15 +90,19 @@ fn exec_hands_on_streams_signals_and_the_terminal() {
 
     // The size of our terminal is that of the command's, now and later.
     machine.ok(
-        "systemd-run -q --unit typed script -qefc \"podunit exec -t own/a sh -c \\
-         'trap \\\"stty size\\\" WINCH; echo \\$TERM armed; while true; do sleep 0.05; done'\" /root/typed",
+        "systemd-run -q --unit typed script -qefc \"stty rows 31 cols 91; podunit exec -t own/a sh -c \\
+         'trap \\\"stty size\\\" WINCH; stty size; echo \\$TERM armed; while true; do sleep 0.05; done'\" /root/typed",
     );
     machine.until("cat /root/typed", |ran| ran.stdout.contains("armed"));
+    machine.run("cat /root/typed").says(&["31 91"]);
     let podunit = "$(pgrep -f '^podunit exec -t')";
     machine.ok(&format!(
         "stty -F $(readlink /proc/{podunit}/fd/0) rows 41 cols 111"
     ));
-    machine.until("cat /root/typed", |ran| ran.stdout.contains("41 111"));
+    // crun 1.8 of Debian 12 tells the command that the size has changed, and leaves it as it was.
+    if machine::suite() != "bookworm" {
+        machine.until("cat /root/typed", |ran| ran.stdout.contains("41 111"));
+    }
     machine.ok("systemctl stop typed");
 
     // What heeds nothing goes with the pod all the same.
