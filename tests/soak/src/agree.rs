@@ -2,7 +2,7 @@
 
 use crate::look::{Look, Seen};
 use crate::pods::{PODS, Pod};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What keeps the pods from being at rest.
 pub fn unrest(look: &Look) -> Vec<String> {
@@ -163,16 +163,17 @@ fn of_stopped(seen: &Seen, wrong: &mut Vec<String>) {
     for member in seen.active_members() {
         left(format!("member {member}"));
     }
-    // systemd forgets that a slice goes with its units if it reads all files anew, and the pod's are gone, in the moment
-    // between the end of the last unit and that of the slice: it stays, empty, until the pod's next stop.
-    let is_forgotten = seen.slice.is_active() && !seen.slice.has_file;
-    if seen.slice.is_active() && !is_forgotten {
-        left("its slice".to_owned());
-    }
-    if let Some(cgroups) = &seen.cgroups
-        && !(is_forgotten && cgroups.values().all(Vec::is_empty))
-    {
-        left(format!("a cgroup with {cgroups:?}"));
+    // A slice goes with the last unit that needs it, but for two moments of systemd's: it forgets an empty one when that
+    // unit ends while the start of another is taken back, or when it reads all files anew and the pod's are gone. That one
+    // goes with the pod's next stop.
+    let is_empty = |cgroups: &BTreeMap<_, Vec<u32>>| cgroups.values().all(Vec::is_empty);
+    match &seen.cgroups {
+        Some(cgroups) if !(seen.slice.is_active() && is_empty(cgroups)) => {
+            left(format!("a cgroup with {cgroups:?}"));
+        }
+        Some(_) => {}
+        None if seen.slice.is_active() => left("its slice".to_owned()),
+        None => {}
     }
     if !seen.mounts.is_empty() {
         left(format!("mounted {:?}", seen.mounts));
@@ -232,7 +233,6 @@ mod tests {
         Unit {
             active: active.to_owned(),
             main_process,
-            has_file: true,
             ..Unit::default()
         }
     }
@@ -327,7 +327,7 @@ mod tests {
         for words in [
             "still infra",
             "still member a",
-            "still its slice",
+            "still a cgroup",
             "1 processes podunit-supervi, not 0",
         ] {
             assert!(found(left).contains(words), "{}", found(left));

@@ -171,6 +171,10 @@ impl Soak {
             systemctl(&["stop", &pod.unit()])?;
         }
         succeed(&["daemon-reload"])?;
+        for pod in &PODS {
+            // Where systemd has forgotten it.
+            systemctl(&["stop", &pod.slice()])?;
+        }
         systemctl(&["reset-failed"])?;
         let look = self.rest(None, |_| Vec::new())?;
         for (pod, seen) in PODS.iter().zip(&look.pods) {

@@ -87,8 +87,6 @@ pub struct Unit {
     pub main_process: u32,
     pub status: String,
     pub is_frozen: bool,
-    /// systemd has read a file of it.
-    pub has_file: bool,
 }
 
 impl Unit {
@@ -106,7 +104,7 @@ impl Unit {
 pub fn units(names: &[String]) -> Result<BTreeMap<String, Unit>> {
     let mut arguments = vec![
         "show",
-        "--property=ActiveState,Job,MainPID,StatusText,FreezerState,FragmentPath",
+        "--property=ActiveState,Job,MainPID,StatusText,FreezerState",
     ];
     arguments.extend(names.iter().map(String::as_str));
     let output = run("systemctl", &arguments)?;
@@ -132,6 +130,5 @@ fn unit(block: &str) -> Unit {
         main_process: get("MainPID").parse().unwrap_or(0),
         status: get("StatusText").to_owned(),
         is_frozen: get("FreezerState").starts_with("fr"),
-        has_file: !get("FragmentPath").is_empty(),
     }
 }
