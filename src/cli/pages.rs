@@ -30,7 +30,7 @@ const PAGES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Write manual pages (man/) and completions (completions/) into a folder.
+/// Write manual pages (man/), completions (completions/) and the table of Quadlet's keys (docs/) into a folder.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The folder; made if it is not there.
@@ -52,6 +52,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for (name, page) in PAGES {
         write(&man.join(name), page)?;
     }
+    let docs = arguments.dir.join("docs");
+    fs::create_dir_all(&docs).with_context(|| format!("cannot make {}", docs.display()))?;
+    write(&docs.join("compatibility.md"), &compatibility())?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         clap_complete::generate_to(shell, &mut Podunit::command(), "podunit", &completions)
             .with_context(|| format!("cannot write completions to {}", completions.display()))?;
@@ -102,6 +105,29 @@ fn extensions(section: &str) -> String {
     names.join(",\n")
 }
 
+/// docs/compatibility.md: what each key of Quadlet is here.
+fn compatibility() -> String {
+    let mut text = COMPATIBILITY.to_owned();
+    for section in definition::DOCUMENTED {
+        text += &format!("\n## [{section}]\n\n| key | answer | note |\n| --- | --- | --- |\n");
+        for key in definition::documented_keys(section) {
+            let note = key.instead.unwrap_or(key.doc).replace('|', "\\|");
+            text += &format!("| `{}=` | {} | {note} |\n", key.name, key.verdict);
+        }
+    }
+    text
+}
+
+/// What stands before its tables.
+const COMPATIBILITY: &str = "\
+# Quadlet's keys, one by one
+
+Made from the table that the program itself reads definitions by (`src/definition/keys.rs`): `podunit pages` writes this
+page, and a test holds the two together. A key is *honoured*; *accepted, without effect*, with a warning that says why;
+or *refused*, with what to write instead. Keys that Quadlet does not have are in the tables too. What they mean in
+detail is in podunit.pod(5).
+";
+
 /// Text as roff reads it: backslashes and leading dots are its own.
 fn roff(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
@@ -121,5 +147,15 @@ mod tests {
         }
         assert!(!page.contains("@KEYS") && !page.contains("@EXTENSIONS"));
         assert!(page.contains("\\fBShare=\\fR") && page.contains("\\fBSignalMap=\\fR"));
+    }
+
+    #[test]
+    fn the_table_of_keys_in_the_repository_is_this_one() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, compatibility()).unwrap();
+        }
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        assert!(text == compatibility(), "UPDATE=1 writes {} anew", path.display());
     }
 }

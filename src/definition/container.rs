@@ -1,10 +1,11 @@
 //! `[Container]` → [`Container`].
 
+use super::mount_key::{self, Mounted};
 use super::port::{self, Published};
 use super::section::{Settings, Value};
-use super::{image, instance, lifecycle, mount, probe, signal, stop};
+use super::{image, instance, lifecycle, limit, linux, mount, probe, process, signal, stop};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{Bind, Container, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
+use crate::model::{Bind, Container, Devpts, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -28,19 +29,14 @@ pub(super) fn read(
     settings.check_keys(problems);
     always_true(
         settings,
-        "NoNewPrivileges",
-        "no container can gain privileges, and that cannot be changed",
-        problems,
-    );
-    always_true(
-        settings,
         "StartWithPod",
         "all containers start with their pod in this version",
         problems,
     );
     let folder = source.parent().unwrap_or(Path::new("/"));
     port::read(settings, ports, problems);
-    let (binds, tmpfs) = mounts(settings, folder, problems);
+    let mounts = mounts(settings, folder, problems);
+    let mut directives = limit::read(settings, problems);
     let stop = stop::read(settings, problems);
     let (reload_signal, reload_cmd) = signal::reload(settings, problems);
     let ready = ready(settings, problems);
@@ -56,9 +52,16 @@ pub(super) fn read(
         environment_files: environment_files(settings, folder, problems),
         user: user(settings, problems),
         working_dir: working_dir(settings, problems),
-        binds,
-        tmpfs,
-        read_only: settings.flag("ReadOnly", problems).is_some_and(|(flag, _)| flag),
+        binds: mounts.binds,
+        tmpfs: mounts.tmpfs,
+        devpts: mounts.devpts,
+        read_only: is_on(settings, "ReadOnly", problems),
+        no_tmpfs: settings
+            .flag("ReadOnlyTmpfs", problems)
+            .is_some_and(|(flag, _)| !flag),
+        shm_size: limit::shm_size(settings, problems),
+        process: process::read(settings, problems),
+        linux: linux::read(settings, folder, &mut directives, problems),
         add_capabilities: capabilities(settings, "AddCapability", problems),
         drop_capabilities: capabilities(settings, "DropCapability", problems),
         stop_signal: stop.signal,
@@ -80,8 +83,39 @@ pub(super) fn read(
             .into_iter()
             .map(|(name, value)| (name, value.unwrap_or_default()))
             .collect(),
-        units: Passthrough::default(),
+        annotations: annotations(settings, problems),
+        units: Passthrough {
+            service: directives,
+            ..Passthrough::default()
+        },
     }
+}
+
+fn is_on(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> bool {
+    settings.flag(key, problems).is_some_and(|(flag, _)| flag)
+}
+
+/// Names of annotations that runtimes take orders from.
+const ORDERS: [&str; 5] = [
+    "io.crun.",
+    "module.wasm.",
+    "org.criu.",
+    "org.systemd.property.",
+    "run.oci.",
+];
+
+fn annotations(settings: &Settings, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    for word in settings.values("Annotation", &mut Vec::new()) {
+        if ORDERS.iter().any(|order| word.text.starts_with(order)) {
+            problems.push(
+                word.warning("this has no effect: annotations are shown, and do not reach the runtime"),
+            );
+        }
+    }
+    let pairs = settings.pairs("Annotation", problems).into_iter();
+    pairs
+        .map(|(name, value)| (name, value.unwrap_or_default()))
+        .collect()
 }
 
 fn always_true(settings: &Settings, key: &str, why: &str, problems: &mut Vec<Problem>) {
@@ -181,7 +215,15 @@ fn working_dir(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Strin
     path
 }
 
-fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> (Vec<Bind>, Vec<Tmpfs>) {
+/// What is mounted in the container, by the keys that say so.
+#[derive(Debug, Default)]
+struct Mounts {
+    binds: Vec<Bind>,
+    tmpfs: Vec<Tmpfs>,
+    devpts: Vec<Devpts>,
+}
+
+fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> Mounts {
     let mut taken: BTreeMap<String, Place> = BTreeMap::new();
     let mut take = |target: &str, value: &Value, problems: &mut Vec<Problem>| {
         if let Some(first) = taken.insert(target.to_owned(), value.place()) {
@@ -189,20 +231,47 @@ fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> (V
             problems.push(problem.other(first, "the one before").help("remove one of them"));
         }
     };
-    let (mut binds, mut tmpfs) = (Vec::new(), Vec::new());
+    let mut mounts = Mounts::default();
     for value in settings.texts("Volume", problems) {
         if let Some(bind) = mount::bind(&value, folder, problems) {
             take(&bind.target, &value, problems);
-            binds.push(bind);
+            mounts.binds.push(bind);
         }
     }
     for value in settings.texts("Tmpfs", problems) {
         if let Some(mount) = mount::tmpfs(&value, problems) {
             take(&mount.target, &value, problems);
-            tmpfs.push(mount);
+            mounts.tmpfs.push(mount);
         }
     }
-    (binds, tmpfs)
+    for value in settings.texts("Mount", problems) {
+        match mount_key::read(&value, folder, problems) {
+            Some(Mounted::Bind(bind)) => {
+                take(&bind.target, &value, problems);
+                mounts.binds.push(bind);
+            }
+            Some(Mounted::Tmpfs(mount)) => {
+                take(&mount.target, &value, problems);
+                mounts.tmpfs.push(mount);
+            }
+            Some(Mounted::Devpts(mount)) => {
+                take(&mount.target, &value, problems);
+                mounts.devpts.push(mount);
+            }
+            None => {}
+        }
+    }
+    // Quadlet's own words for it; with ReadOnly=, there is a tmpfs on /tmp anyway.
+    let is_read_only = is_on(settings, "ReadOnly", &mut Vec::new());
+    if let Some((true, value)) = settings.flag("VolatileTmp", problems).filter(|_| !is_read_only) {
+        let options = ["rw", "size=512M", "mode=1777"];
+        take("/tmp", &value, problems);
+        mounts.tmpfs.push(Tmpfs {
+            target: "/tmp".to_owned(),
+            options: options.map(str::to_owned).to_vec(),
+        });
+    }
+    mounts
 }
 
 fn capabilities(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> Vec<String> {

@@ -109,6 +109,16 @@ impl Document {
         }
     }
 
+    /// What was parsed.
+    pub(super) fn file(&self) -> &unitfile::File {
+        &self.file
+    }
+
+    /// The same, to add what stands there in other words.
+    pub(super) fn file_mut(&mut self) -> &mut unitfile::File {
+        &mut self.file
+    }
+
     fn place(&self, span: Span) -> Place {
         Place {
             path: self.path.clone(),

@@ -4,6 +4,7 @@
 
 use super::directive::SHORT;
 use super::refused::{self, Owner, Refusal};
+use super::refused_keys::{ARTIFACT, BUILD, KUBE};
 use super::systemd_keys;
 use crate::diagnostic::nearest;
 use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
@@ -14,7 +15,7 @@ use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
 pub(super) enum Rule {
     /// The last assignment, one pair of `"` around it removed; empty is as if unset.
     Single,
-    /// Each assignment is a value, quotes and all.
+    /// Each assignment is a value, one pair of `"` around it removed, which Quadlet would leave there.
     All,
     /// Words of all assignments; quotes removed, backslashes kept.
     Words,
@@ -65,25 +66,28 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
     }
 }
 
-const NO_PODMAN: &str = "podunit runs no Podman; write what it should do as keys of its own";
+const NO_GLOBAL: &str = "podunit runs no Podman; the host's own settings are in podunit.conf(5)";
+const NO_MODULE: &str =
+    "podunit reads no containers.conf; write what the module says as keys here, or into podunit.conf(5)";
 const HEALTH_LOG: &str = "changes of a container's health go to the journal, with what the check said";
-const NO_USERNS: &str = "this version makes no user namespaces; leave the key out";
+const NO_USERNS: &str = "this version makes no user namespaces: users of the container are those of the host with the same numbers; \
+    leave the key out, and write User= for a program that need not be root";
 const POD_NAMES: &str = "[Pod]: its members share one /etc/hosts and /etc/resolv.conf";
 const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
-const NO_LABELS: &str = "this version sets no SELinux label; leave the key out";
+const NO_LABELS: &str = "podunit sets no SELinux label; where SELinux is on, the container does not start";
 const POD_NETWORK: &str = "write Network= in [Pod]";
 
 /// Keys of `[Pod]`.
 #[rustfmt::skip]
 pub(super) const POD: &[Key] = &[
     key("AddHost", All, Honoured, "Names in /etc/hosts of the members: NAME[;NAME…]:ADDRESS, or :host-gateway for the host"),
-    key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
+    key("ContainersConfModule", All, Unsupported(NO_MODULE), "Modules of containers.conf"),
     key("DNS", All, Honoured, "Name servers of the members, in the place of the host's"),
     key("DNSOption", All, Honoured, "Options of the resolver (resolv.conf(5)), in the place of the host's"),
     key("DNSSearch", All, Honoured, "Search domains, in the place of the host's; . for none"),
-    key("ExitPolicy", Single, NoEffect("a pod stays until it is stopped"), "When the pod ends by itself"),
+    key("ExitPolicy", Single, Honoured, "When all containers have ended: continue (if absent), or stop, which stops the pod"),
     key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
-    key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
+    key("GlobalArgs", Args, Unsupported(NO_GLOBAL), "Arguments to podman"),
     key("HostName", All, Honoured, "Host name that the members see"),
     key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
     key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
@@ -92,7 +96,7 @@ pub(super) const POD: &[Key] = &[
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
     key("OnFailure", Single, Honoured, "When a member has failed for good: isolate, restart-pod or stop-pod"),
     key("PodName", Single, Honoured, "The pod's name, which is that of its file"),
-    key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman pod create"),
+    key("PodmanArgs", Args, Honoured, "Options of podman pod create; those that say what a key says are read as that key, others are refused"),
     key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
     key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
@@ -101,30 +105,30 @@ pub(super) const POD: &[Key] = &[
     key("ServiceName", Single, Honoured, "Another name of the pod's unit, without .service; its own is pod-X.service"),
     key("Share", Words, Honoured, "Namespaces that the members share: net ipc uts pid, or none"),
     key("ShmSize", Single, Honoured, "Size of /dev/shm"),
-    key("StopTimeout", Single, Elsewhere("[Container …]: each container has its own", "write StopTimeout= in each [Container …]"), "From the stop signal to SIGKILL"),
+    key("StopTimeout", Single, Honoured, "StopTimeout= of the containers that do not say so themselves"),
     key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("Volume", All, Elsewhere("[Container …]: each container has mounts of its own", "write Volume= in each [Container …]"), "Files of the host in the members"),
+    key("Volume", All, Honoured, "Files of the host in every container: SOURCE:TARGET[:OPTIONS]"),
 ];
 
 /// Keys of `[Container]` and `[Container NAME]`.
 #[rustfmt::skip]
 pub(super) const CONTAINER: &[Key] = &[
     key("AddCapability", Words, Honoured, "Capabilities in addition to the default"),
-    key("AddDevice", Words, Unsupported("devices of the host are not supported by this version"), "Devices of the host"),
+    key("AddDevice", Words, Honoured, "Devices of the host, or folders of such: [-]HOST[:CONTAINER][:RIGHTS]; with `-`, one that is missing is left out"),
     key("AddHost", All, Elsewhere(POD_NAMES, "write AddHost= in [Pod]"), "Names in /etc/hosts"),
     key("After", Words, Honoured, "Members or units that are to be ready before; as After= in the member's [Unit]"),
-    key("Annotation", Pairs, Unsupported("write Label="), "OCI annotations"),
-    key("AppArmor", Single, Unsupported("this version sets no AppArmor profile; leave the key out"), "AppArmor profile"),
+    key("Annotation", Pairs, Honoured, "Annotations, NAME=value, shown by podunit inspect; the runtime gets none"),
+    key("AppArmor", Single, Honoured, "Profile of AppArmor that the host has loaded, or unconfined"),
     key("Arch", Single, Honoured, "Processor that the image is for, such as arm64; this machine's if absent"),
     key("AuthFile", Single, Honoured, "The file with credentials for the registry (containers-auth.json(5))"),
     key("AutoUpdate", Single, Honoured, "Where podunit auto-update looks for a newer image: registry or local"),
     key("CertDir", Single, Honoured, "The folder with certificates for the registry (containers-certs.d(5))"),
     key("CgroupsMode", Single, NoEffect("each container is in the cgroup of its own unit"), "Use of cgroups"),
     key("ContainerName", Single, NoEffect("a container is named after its section or file, and called POD/NAME by commands"), "Name of the container"),
-    key("ContainersConfModule", All, Unsupported(NO_PODMAN), "Modules of containers.conf"),
+    key("ContainersConfModule", All, Unsupported(NO_MODULE), "Modules of containers.conf"),
     key("DNS", All, Elsewhere(POD_NAMES, "write DNS= in [Pod]"), "Name servers"),
     key("DNSOption", All, Elsewhere(POD_NAMES, "write DNSOption= in [Pod]"), "Options of the resolver"),
     key("DNSSearch", All, Elsewhere(POD_NAMES, "write DNSSearch= in [Pod]"), "Search domains"),
@@ -132,14 +136,14 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Entrypoint", Single, Honoured, "Entry point: a program, or a JSON list; empty clears that of the image"),
     key("Environment", Pairs, Honoured, "Environment variables, NAME=value"),
     key("EnvironmentFile", Args, Honoured, "Files of environment variables"),
-    key("EnvironmentHost", Bool, Unsupported("name the variables: Environment=NAME"), "The whole environment of the host"),
+    key("EnvironmentHost", Bool, Honoured, "The whole environment of the container's unit, under that of the image"),
     key("Essential", Bool, Honoured, "Whether the pod needs it: to be ready, and not to have failed; yes if absent"),
     key("Exec", Exec, Honoured, "Arguments that replace the command of the image"),
     key("ExposeHostPort", All, NoEffect("exposing a port publishes nothing; PublishPort= does"), "Documented ports"),
     key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
-    key("GlobalArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman"),
+    key("GlobalArgs", Args, Unsupported(NO_GLOBAL), "Arguments to podman"),
     key("Group", Single, Honoured, "Group that the program runs as, with User="),
-    key("GroupAdd", All, Unsupported("supplementary groups come from the image in this version"), "More groups"),
+    key("GroupAdd", All, Honoured, "One more group of the process, by name or number"),
     key("HealthCmd", Single, Honoured, "Health check: a command in the container, which must end with status 0; none for no check"),
     key("HealthInterval", Single, Honoured, "From one health check to the next, 30s if absent; disable for no check"),
     key("HealthLogDestination", Single, NoEffect(HEALTH_LOG), "Where results of health checks go"),
@@ -155,7 +159,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("HealthStartupTimeout", Single, Honoured, "How long such a check may take, 30s if absent"),
     key("HealthTimeout", Single, Honoured, "How long a health check may take, 30s if absent"),
     key("HostName", Single, Elsewhere("[Pod]: its members have one host name", "write HostName= in [Pod]"), "Host name"),
-    key("HttpProxy", Bool, Unsupported("name the variables: Environment=http_proxy https_proxy"), "Proxy variables of the host"),
+    key("HttpProxy", Bool, Honoured, "Proxy variables of the environment of the container's unit; no if absent"),
     key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
     key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
     key("Image", Single, Honoured, "Image that the container runs"),
@@ -166,24 +170,24 @@ pub(super) const CONTAINER: &[Key] = &[
     key("LiveProbe", Single, Honoured, "Whether the container is healthy: a command, tcp:PORT, http://:PORT/PATH or unix:/PATH"),
     key("LiveRetries", Single, Honoured, "So many failures in a row make a container unhealthy, 3 if absent"),
     key("LiveTimeout", Single, Honoured, "How long a check of LiveProbe= may take, 5s if absent"),
-    key("LogDriver", Single, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
-    key("LogOpt", Words, Unsupported("output always goes to the journal; leave the key out"), "Where output goes"),
-    key("Mask", Args, Unsupported("mount a file or a tmpfs over the path: Volume=, Tmpfs="), "Hidden paths"),
-    key("Memory", Single, Unsupported("write MemoryMax= in the [Service …] of the container"), "Memory limit"),
-    key("Mount", Args, Unsupported("write Volume= or Tmpfs="), "Mounts"),
+    key("LogDriver", Single, Honoured, "journald or passthrough: the journal, as if absent; none: nobody reads the output"),
+    key("LogOpt", Words, NoEffect("the journal has settings of its own (journald.conf(5))"), "Options of the log"),
+    key("Mask", Args, Honoured, "Paths to hide in addition to the default: PATH[:PATH…]"),
+    key("Memory", Single, Honoured, "Limit of memory, such as 512m: MemoryMax= of the container's unit"),
+    key("Mount", Args, Honoured, "Mounts as in podman-run(1): type=bind, tmpfs or devpts, source=, target=, options"),
     key("Network", All, Elsewhere("[Pod]: its members share one network", POD_NETWORK), "Network"),
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
-    key("NoNewPrivileges", Bool, Honoured, "Always true: no program can gain privileges"),
+    key("NoNewPrivileges", Bool, Honoured, "Whether no program can gain privileges (set-user-ID bits); yes if absent"),
     key("Notify", Single, Honoured, "Whether the program says when it is ready (sd_notify(3))"),
     key("OS", Single, Honoured, "Operating system that the image is for; linux if absent"),
-    key("PidsLimit", Single, Unsupported("write TasksMax= in the [Service …] of the container"), "Limit of processes"),
+    key("PidsLimit", Single, Honoured, "Limit of processes and threads, -1 for none: TasksMax= of the container's unit"),
     key("Pod", Single, Honoured, "The pod of a container that has a file of its own"),
-    key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman run"),
+    key("PodmanArgs", Args, Honoured, "Options of podman run; those that say what a key says are read as that key, others are refused"),
     key("PreStop", Exec, Honoured, "Command that is run in the container before its stop signal"),
     key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
     key("Pull", Single, Honoured, "When the registry is asked for the image: always, missing, never or newer"),
     key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
-    key("ReadOnlyTmpfs", Bool, Unsupported("write Tmpfs= for each folder that must be written"), "tmpfs on /tmp and /run"),
+    key("ReadOnlyTmpfs", Bool, Honoured, "Whether ReadOnly=yes leaves a tmpfs on /run, /tmp and /var/tmp; yes if absent"),
     key("ReadyInterval", Single, Honoured, "From one check of ReadyProbe= to the next, 10s if absent"),
     key("ReadyProbe", Single, Honoured, "Whether the container is ready: a command, tcp:PORT, http://:PORT/PATH or unix:/PATH"),
     key("ReadyRetries", Single, Honoured, "So many failures in a row take readiness away, 3 if absent"),
@@ -199,16 +203,16 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Retry", Single, Honoured, "How often a pull that failed is tried again; 3 if absent"),
     key("RetryDelay", Single, Honoured, "Time between these attempts; from a second, doubled each time, if absent"),
     key("Rootfs", Single, Honoured, "Folder of the host in the place of an image"),
-    key("RunInit", Bool, Unsupported("Share=pid in [Pod] gives the pod a PID 1 that reaps"), "An init in the container"),
-    key("SeccompProfile", Single, Unsupported("the default profile is always on; leave the key out"), "seccomp profile"),
+    key("RunInit", Bool, Honoured, "The program is not PID 1 of its namespace, and what is reaps, as Share=pid has it for the pod"),
+    key("SeccompProfile", Single, Honoured, "A file in the place of the default seccomp profile, or unconfined"),
     key("Secret", Args, Unsupported("mount a file of the host: Volume=/path/secret:/run/secrets/secret:ro"), "Secrets of Podman"),
-    key("SecurityLabelDisable", Bool, NoEffect("this version sets no SELinux label"), "SELinux"),
-    key("SecurityLabelFileType", Single, Unsupported(NO_LABELS), "SELinux"),
-    key("SecurityLabelLevel", Single, Unsupported(NO_LABELS), "SELinux"),
-    key("SecurityLabelNested", Bool, Unsupported(NO_LABELS), "SELinux"),
-    key("SecurityLabelType", Single, Unsupported(NO_LABELS), "SELinux"),
+    key("SecurityLabelDisable", Bool, NoEffect("podunit sets no SELinux label"), "No SELinux label"),
+    key("SecurityLabelFileType", Single, NoEffect(NO_LABELS), "SELinux label"),
+    key("SecurityLabelLevel", Single, NoEffect(NO_LABELS), "SELinux label"),
+    key("SecurityLabelNested", Bool, NoEffect(NO_LABELS), "SELinux label"),
+    key("SecurityLabelType", Single, NoEffect(NO_LABELS), "SELinux label"),
     key("ServiceName", Single, Honoured, "Another name of the container's unit, without .service"),
-    key("ShmSize", Single, Elsewhere("[Pod]: its members have one /dev/shm", "write ShmSize= in [Pod]"), "Size of /dev/shm"),
+    key("ShmSize", Single, Honoured, "Size of /dev/shm, where the pod does not share ipc or has one container"),
     key("Sidecar", Bool, Honoured, "It starts before all other members and stops after them"),
     key("SignalMap", Words, Honoured, "What signals sent to the pod become: HUP:USR1 USR2:none"),
     key("StartWithPod", Bool, Honoured, "Always true: members start with their pod"),
@@ -223,17 +227,17 @@ pub(super) const CONTAINER: &[Key] = &[
     key("StopTimeout", Single, Honoured, "From the beginning of a stop to SIGKILL, in seconds; 10 if absent"),
     key("SubGIDMap", Single, Unsupported(NO_USERNS), "Map of group IDs"),
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
-    key("Sysctl", Words, Unsupported("kernel parameters are not supported by this version"), "Kernel parameters"),
+    key("Sysctl", Words, Honoured, "Kernel parameters of network and IPC, NAME=value, in the pod's namespaces or the container's own"),
     key("TLSVerify", Bool, Honoured, "Whether the registry must show a certificate that is trusted"),
-    key("Timezone", Single, Unsupported("write Environment=TZ=…, or mount /etc/localtime"), "Time zone"),
+    key("Timezone", Single, Honoured, "Time zone of the host as /etc/localtime: a name such as Europe/Berlin, or local"),
     key("Tmpfs", All, Honoured, "tmpfs in the container: TARGET[:OPTIONS]"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
-    key("Ulimit", All, Unsupported("write LimitNOFILE= and its like in the [Service …] of the container"), "Resource limits"),
-    key("Unmask", Args, Unsupported("hidden paths stay hidden in this version"), "Paths that are not hidden"),
+    key("Ulimit", All, Honoured, "Limits of the process: NAME=SOFT[:HARD], such as nofile=1024:2048; host for those of the unit"),
+    key("Unmask", Args, Honoured, "Paths that are neither hidden nor read-only, patterns too: PATH[:PATH…], or ALL"),
     key("User", Single, Honoured, "User that the program runs as"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
     key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
-    key("VolatileTmp", Bool, Unsupported("write Tmpfs=/tmp"), "tmpfs on /tmp"),
+    key("VolatileTmp", Bool, Honoured, "A tmpfs of 512 MiB on /tmp, unless ReadOnly=yes has one there"),
     key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
     key("Wants", Words, Honoured, "Members or units that start with it; as Wants= in the member's [Unit]"),
     key("WorkingDir", Single, Honoured, "Working directory"),
@@ -314,9 +318,31 @@ pub struct DocumentedKey {
     pub is_extension: bool,
 }
 
-/// All keys of `[Pod]` or `[Container]`, sorted by name, for the manual.
+/// Sections of Quadlet's, and the tables of their keys.
+const SECTIONS: &[(&str, &[Key])] = &[
+    ("Container", CONTAINER),
+    ("Pod", POD),
+    ("Quadlet", QUADLET),
+    ("Artifact", ARTIFACT),
+    ("Build", BUILD),
+    ("Kube", KUBE),
+];
+
+/// Names of the sections whose keys are in a table.
+pub const DOCUMENTED: [&str; SECTIONS.len()] = {
+    let mut names = [""; SECTIONS.len()];
+    let mut at = 0;
+    while at < SECTIONS.len() {
+        names[at] = SECTIONS[at].0;
+        at += 1;
+    }
+    names
+};
+
+/// All keys of a section, sorted by name, for the manual.
 pub fn documented_keys(section: &str) -> impl Iterator<Item = DocumentedKey> {
-    let table = if section == "Pod" { POD } else { CONTAINER };
+    let table = SECTIONS.iter().find(|(name, _)| *name == section);
+    let table = table.map_or(&[] as &[Key], |(_, table)| table);
     table.iter().map(|key| {
         let (verdict, instead) = match key.status {
             Honoured => ("honoured", None),

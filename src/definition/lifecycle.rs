@@ -5,7 +5,7 @@ use super::directive::{Order, Why};
 use super::member::Member;
 use super::section::Settings;
 use crate::diagnostic::{Place, Problem};
-use crate::model::{ContainerKind, Directive, FailurePolicy, MemberName, Pod};
+use crate::model::{ContainerKind, Directive, ExitPolicy, FailurePolicy, MemberName, Pod};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -85,6 +85,22 @@ pub(super) fn on_failure(settings: &Settings, problems: &mut Vec<Problem>) -> Fa
             let problem = value.error("this is not a policy for failed members");
             problems.push(problem.help(help));
             FailurePolicy::Isolate
+        }
+    }
+}
+
+/// `ExitPolicy=`, which for Podman is `stop` if nothing is said.
+pub(super) fn exit_policy(settings: &Settings, problems: &mut Vec<Problem>) -> ExitPolicy {
+    let Some(value) = settings.value("ExitPolicy", problems) else {
+        return ExitPolicy::Continue;
+    };
+    match value.text.as_str() {
+        "continue" => ExitPolicy::Continue,
+        "stop" => ExitPolicy::Stop,
+        _ => {
+            let problem = value.error("this is not a policy for pods whose containers have ended");
+            problems.push(problem.help("write stop or continue"));
+            ExitPolicy::Continue
         }
     }
 }

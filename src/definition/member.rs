@@ -25,7 +25,12 @@ pub(super) struct Member<'a> {
     pub(super) install: Vec<Entry<'a>>,
     /// `[Quadlet]`: see [`waits_for_network`].
     pub(super) waits_for_network: bool,
+    /// `[Container]` as it was read.
+    pub(super) settings: Settings<'a>,
 }
+
+/// Keys of `[Pod]` that hold for each container as if they stood there first.
+pub(super) const INHERITED: &[&str] = &["StopTimeout", "Volume"];
 
 /// `[Unit]` of a member with the short forms of `[Container]` before it.
 fn with_short<'a>(container: &[Entry<'a>], unit: Vec<Entry<'a>>) -> Vec<Entry<'a>> {
@@ -101,13 +106,15 @@ pub(super) fn from_section<'a>(
     parts: Sections<'a>,
     pod: &PodName,
     definition: &Definition,
+    inherited: &[Entry<'a>],
     ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
     let header = parts.headers.first()?;
     let member = member_name(name, header.place(), problems)?;
     let unit = with_short(&parts.container, parts.unit);
-    let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), parts.container);
+    let own = [inherited, &parts.container].concat();
+    let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), own);
     if let Some(value) = settings
         .value("Pod", problems)
         .filter(|value| value.text != format!("{pod}.pod"))
@@ -130,12 +137,14 @@ pub(super) fn from_section<'a>(
         service: parts.service,
         install: Vec::new(),
         waits_for_network: false,
+        settings,
     })
 }
 
 /// A member from a file of its own.
 pub(super) fn from_file<'a>(
     file: &'a Definition,
+    inherited: &[Entry<'a>],
     ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
@@ -164,6 +173,7 @@ pub(super) fn from_file<'a>(
     problems.extend(name_of_unit(&own, &file.base));
     let member = member_name(instance::plain(&file.base), file.place(), problems)?;
     let unit = with_short(&own, unit);
+    own.splice(..0, inherited.iter().copied());
     let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
     let container = container::read(member, &file.path, place.clone(), &settings, ports, problems);
     Some(Member {
@@ -173,6 +183,7 @@ pub(super) fn from_file<'a>(
         service,
         install,
         waits_for_network,
+        settings,
     })
 }
 

@@ -15,25 +15,33 @@ mod image;
 mod instance;
 mod keys;
 mod lifecycle;
+mod limit;
+mod linux;
 mod member;
 mod mount;
+mod mount_key;
 mod names;
 mod other;
 mod outcome;
 mod parallel;
 mod pod;
+mod podman_args;
+mod podman_flags;
 mod port;
 mod probe;
+mod process;
 mod refused;
+mod refused_keys;
 mod resolve;
 mod search;
 mod section;
 mod share;
 mod signal;
 mod stop;
+mod surroundings;
 mod systemd_keys;
 
-pub use keys::documented_keys;
+pub use keys::{DOCUMENTED, documented_keys};
 
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
@@ -354,7 +362,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
     for (file, place) in containers {
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
-        member::from_file(file, &mut Vec::new(), &mut problems);
+        member::from_file(file, &[], &mut Vec::new(), &mut problems);
         let near = nearest::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),

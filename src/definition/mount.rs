@@ -6,7 +6,7 @@ use crate::model::{Bind, Tmpfs};
 use std::path::{Component, Path, PathBuf};
 
 /// Options of a bind mount that are honoured.
-const BIND_OPTIONS: &[&str] = &[
+pub(super) const BIND_OPTIONS: &[&str] = &[
     "bind", "dev", "exec", "noatime", "nodev", "noexec", "nosuid", "private", "rbind", "ro", "rprivate",
     "rshared", "rslave", "rw", "shared", "slave", "suid",
 ];
@@ -23,11 +23,13 @@ const TMPFS_OPTIONS: &[&str] = &[
     "nodev",
     "noexec",
     "nosuid",
+    "notmpcopyup",
     "relatime",
     "ro",
     "rw",
     "strictatime",
     "suid",
+    "tmpcopyup",
 ];
 /// Options of a tmpfs with a value (tmpfs(5)).
 const TMPFS_VALUES: &[&str] = &[

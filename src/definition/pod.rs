@@ -8,10 +8,9 @@ use super::port::{self, Published};
 use super::refused::Owner;
 use super::resolve;
 use super::section::{self, Settings, short};
-use super::{instance, keys, lifecycle, names, share};
+use super::{instance, keys, lifecycle, limit, names, share, surroundings};
 use crate::diagnostic::{Place, Problem};
 use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
-use crate::unitfile::value::parse_size;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Podman's `--shm-size`: 64 MiB.
@@ -63,24 +62,26 @@ pub(super) fn read(
     let names: Vec<&str> = own
         .chain(containers.iter().map(|file| file.base.as_str()))
         .collect();
+    let inherited = settings.entries_of(member::INHERITED);
     let mut members = Vec::new();
     for (name, parts) in std::mem::take(&mut sections.members) {
         if parts.headers.is_empty() {
             member::without_container(name, &parts.others, &names, containers, problems);
         } else {
             members.extend(member::from_section(
-                name, parts, &pod.name, definition, &mut ports, problems,
+                name, parts, &pod.name, definition, &inherited, &mut ports, problems,
             ));
         }
     }
     for file in containers {
-        members.extend(member::from_file(file, &mut ports, problems));
+        members.extend(member::from_file(file, &inherited, &mut ports, problems));
     }
     members.sort_by(|a, b| a.container.name.cmp(&b.container.name));
     resolve::one_of_each_name(&members, problems);
     resolve::unit_names_fit(&pod.name, &members, problems);
     port::check(&ports, problems);
     check_network(&pod, &settings, &ports, problems);
+    surroundings::check(&mut pod, &settings, &members, problems);
 
     relate(&mut pod, &sections, &mut members, known, problems);
     if waits {
@@ -163,13 +164,14 @@ fn own(
         hosts: names::hosts(settings, problems),
         resolver: names::resolver(settings, problems),
         ports: Vec::new(),
-        shm_size: shm_size(settings, problems),
+        shm_size: limit::shm_size(settings, problems).unwrap_or(SHM_SIZE),
         labels: labels
             .into_iter()
             .map(|(name, value)| (name, value.unwrap_or_default()))
             .collect(),
         start_timeout: Some(directive::START_TIMEOUT),
         on_failure: lifecycle::on_failure(settings, problems),
+        exit_policy: lifecycle::exit_policy(settings, problems),
         members: Vec::new(),
         units: Default::default(),
         name,
@@ -221,23 +223,6 @@ fn network(settings: &Settings, problems: &mut Vec<Problem>) -> Network {
             Network::Bridge
         }
     }
-}
-
-fn shm_size(settings: &Settings, problems: &mut Vec<Problem>) -> u64 {
-    let Some(value) = settings.value("ShmSize", problems) else {
-        return SHM_SIZE;
-    };
-    // Podman also takes `64mb`.
-    let text = value.text.strip_suffix(['b', 'B']).unwrap_or(&value.text);
-    let size = parse_size(text).filter(|size| *size > 0);
-    if size.is_none() {
-        problems.push(
-            value
-                .error("this is not a size")
-                .help("write bytes, or a size such as 64M or 1G"),
-        );
-    }
-    size.unwrap_or(SHM_SIZE)
 }
 
 /// A network, or ports, that the pod cannot have.
@@ -336,7 +321,10 @@ fn relate(
         if member.waits_for_network {
             units.unit.extend(directive::after_network());
         }
-        units.service = directive::service(&member.service, Owner::Member, problems);
+        // After what keys of [Container] are for systemd: a later line overrides an earlier.
+        units
+            .service
+            .extend(directive::service(&member.service, Owner::Member, problems));
         units.install = directive::install(&member.install, &pod.name, problems);
     }
     lifecycle::check(members, problems);

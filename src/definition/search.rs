@@ -2,6 +2,7 @@
 
 use super::document::{Definition, Document, Kind};
 use super::folder::{Directory, Entry, Folder};
+use super::podman_args;
 use crate::diagnostic::{Place, Problem};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
@@ -248,6 +249,7 @@ impl Listed<'_> {
             definition.files.push(path.clone());
             definition.add(path, read(directory, drop_in));
         }
+        podman_args::expand(&mut definition);
         Some(definition)
     }
 }

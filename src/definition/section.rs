@@ -23,6 +23,11 @@ impl Value<'_> {
         self.entry.place_of(self.start, self.end)
     }
 
+    /// The same place with another text.
+    pub(super) fn with_text(&self, text: String) -> Self {
+        Self { text, ..self.clone() }
+    }
+
     /// An error about this value; `message` follows `Key=value: `.
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Problem {
         Problem::error(
@@ -117,11 +122,23 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// The assignments of some keys.
+    pub(super) fn entries_of(&self, keys: &[&str]) -> Vec<Entry<'a>> {
+        let wanted = self.entries.iter().filter(|entry| keys.contains(&entry.key()));
+        wanted.copied().collect()
+    }
+
     /// Looks for keys that are unknown, not supported or without effect.
     pub(super) fn check_keys(&self, problems: &mut Vec<Problem>) {
         for entry in &self.entries {
             let (name, place) = (entry.key(), entry.key_place());
-            match keys::find(self.table, name).map(|key| key.status) {
+            let key = keys::find(self.table, name);
+            if key.is_some_and(|key| key.rule == Rule::All) && is_quoted(entry.value()) {
+                let message =
+                    format!("{name}=: the quotes are left out; Quadlet takes them as part of the value");
+                problems.push(Problem::warning(entry.value_place(), message).help("write it without quotes"));
+            }
+            match key.map(|key| key.status) {
                 Some(Status::Honoured) => {}
                 Some(Status::NoEffect(why)) => {
                     problems.push(Problem::warning(place, format!("{name}= has no effect: {why}")));
@@ -174,7 +191,7 @@ impl<'a> Settings<'a> {
                 }
                 value.into_iter().collect()
             }
-            Rule::All => self.uncleared(name).iter().map(|entry| whole(*entry)).collect(),
+            Rule::All => self.uncleared(name).into_iter().map(single).collect(),
             Rule::Words => self.words(name, words::split_plain, problems),
             Rule::Args | Rule::Pairs => self.words(name, words::split, problems),
         }
@@ -285,15 +302,16 @@ fn whole(entry: Entry<'_>) -> Value<'_> {
 
 /// One pair of `"` around a value is not part of it.
 fn single(entry: Entry<'_>) -> Value<'_> {
-    let value = whole(entry);
-    let unquoted = value
-        .text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    match unquoted.map(str::to_owned) {
-        Some(text) => Value { text, ..value },
-        None => value,
+    let mut value = whole(entry);
+    if is_quoted(&value.text) {
+        value.text.pop();
+        value.text.remove(0);
     }
+    value
+}
+
+fn is_quoted(text: &str) -> bool {
+    text.len() > 1 && text.starts_with('"') && text.ends_with('"')
 }
 
 fn word_error(entry: Entry<'_>, error: &WordError) -> Problem {

@@ -37,7 +37,12 @@ pub(super) fn container(name: &str) -> Container {
         working_dir: None,
         binds: Vec::new(),
         tmpfs: Vec::new(),
+        devpts: Vec::new(),
         read_only: false,
+        no_tmpfs: false,
+        shm_size: None,
+        process: Default::default(),
+        linux: Default::default(),
         add_capabilities: Vec::new(),
         drop_capabilities: Vec::new(),
         stop_signal: None,
@@ -53,6 +58,7 @@ pub(super) fn container(name: &str) -> Container {
         kind: ContainerKind::Main,
         essential: true,
         labels: Default::default(),
+        annotations: Default::default(),
         units: Passthrough::default(),
     }
 }
@@ -76,6 +82,7 @@ pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
         labels: Default::default(),
         start_timeout: None,
         on_failure: FailurePolicy::Isolate,
+        exit_policy: Default::default(),
         members: vec![container("a"), container("b")],
         units: Passthrough {
             unit: lines(unit),

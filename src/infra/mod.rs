@@ -5,7 +5,6 @@ mod connecting;
 mod folder;
 mod hostname;
 mod namespaces;
-mod pause;
 
 pub use connecting::{Connecting, begin_connecting};
 pub use folder::{prepare, release, remove, remove_if_dead};

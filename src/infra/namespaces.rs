@@ -2,11 +2,11 @@
 
 use super::InfraError;
 use super::folder::make as made;
-use super::pause;
 use crate::model::{Network, Paths, Pod};
 use crate::sys::mount;
 use crate::sys::namespace::{self, Kind};
 use crate::sys::process::Orphan;
+use crate::sys::reaper;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -57,7 +57,7 @@ pub fn make(paths: &Paths, pod: &Pod, hostname: &str) -> Result<Option<Orphan>, 
         program: paths.pause_program(),
         source,
     };
-    let pause = pause::start(&paths.pause_program(), &pins, &kinds).map_err(failed)?;
+    let pause = reaper::start(&paths.pause_program(), &pins, &kinds).map_err(failed)?;
     let own = format!("/proc/{}/ns/pid", pause.pid);
     match pin(Path::new(&own), &pins.join(Kind::Pid.file())) {
         Ok(()) => Ok(Some(pause)),

@@ -1,9 +1,10 @@
 //! The environment of a container, made from nothing: no variable of the host gets in unasked.
 
 use super::{Error, expand};
-use crate::model::{Container, ImageConfig};
+use crate::model::{Container, ImageConfig, ProcessSettings};
 use crate::systemd::specifiers::Specifiers;
 use crate::unitfile::words::is_variable_name;
+use std::ffi::OsString;
 
 /// Where programs are looked for in a container whose image does not say.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -48,13 +49,39 @@ impl Environment {
     }
 }
 
-/// What the environment is made of, each later one winning: the image's, the files', the definition's.
+/// Variables that lead to a proxy, in lower and upper case (`HttpProxy=`).
+const PROXY: [&str; 5] = ["all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "no_proxy"];
+
+/// Variables that systemd gives a unit for itself (systemd.exec(5)): to a container they would be lies.
+const OF_SYSTEMD: &str = "CACHE_DIRECTORY CONFIGURATION_DIRECTORY CREDENTIALS_DIRECTORY FDSTORE INVOCATION_ID \
+    JOURNAL_STREAM LISTEN_FDNAMES LISTEN_FDS LISTEN_PID LISTEN_PIDFDID LOGS_DIRECTORY MAINPID MANAGERPID \
+    MANAGERPIDFDID MEMORY_PRESSURE_WATCH MEMORY_PRESSURE_WRITE NOTIFY_SOCKET PIDFILE RUNTIME_DIRECTORY \
+    STATE_DIRECTORY SYSTEMD_EXEC_PID TRIGGER_PATH TRIGGER_UNIT WATCHDOG_PID WATCHDOG_USEC";
+
+/// What the definition takes of the environment of the unit, which are `own`. What is no text cannot be taken.
+pub fn of_unit(
+    settings: &ProcessSettings,
+    own: impl Iterator<Item = (OsString, OsString)>,
+) -> Vec<(String, String)> {
+    let is_wanted = |name: &str| {
+        let is_proxy = PROXY.contains(&name.to_ascii_lowercase().as_str());
+        let is_hosts = !OF_SYSTEMD.split_ascii_whitespace().any(|known| known == name);
+        (settings.http_proxy && is_proxy) || (settings.environment_host && is_hosts)
+    };
+    own.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| is_wanted(name))
+        .collect()
+}
+
+/// What the environment is made of, each later one winning: the unit's, the image's, the files', the definition's.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// The member.
     pub container: &'a Container,
     /// Its image.
     pub image: &'a ImageConfig,
+    /// What is taken of the environment of the unit.
+    pub of_unit: &'a [(String, String)],
     /// Texts of the files of `EnvironmentFile=`, in order.
     pub files: &'a [String],
     /// The host name the member sees.
@@ -77,6 +104,9 @@ pub fn resolve(
 ) -> Result<Environment, Error> {
     let mut environment = Environment::default();
     environment.set("PATH", PATH);
+    for (name, value) in sources.of_unit {
+        environment.set(name, value);
+    }
     environment.set("container", "oci");
     environment.set("HOSTNAME", sources.hostname);
     environment.set("HOME", sources.home);
@@ -217,6 +247,10 @@ mod tests {
         let sources = Sources {
             container: &container,
             image: &image,
+            of_unit: &[
+                ("FROM".to_owned(), "unit".to_owned()),
+                ("HOME".to_owned(), "/unit".to_owned()),
+            ],
             files: &["FILE=file\nTWO=2".to_owned()],
             hostname: "web",
             home: "/root",
@@ -228,9 +262,10 @@ mod tests {
             resolve(&sources, &specifiers, &get).unwrap().lines(),
             [
                 &format!("PATH={PATH}"),
+                "FROM=unit",
+                "HOME=/image",
                 "container=oci",
                 "HOSTNAME=web",
-                "HOME=/image",
                 "FILE=definition",
                 "TWO=2",
                 "UNIT=pod-web-a.service",
@@ -256,6 +291,30 @@ mod tests {
                 "{bad:?}"
             );
         }
+    }
+
+    #[test]
+    fn of_the_units_environment_comes_what_is_asked_for() {
+        let taken = |environment_host, http_proxy| -> Vec<String> {
+            let settings = ProcessSettings {
+                environment_host,
+                http_proxy,
+                ..ProcessSettings::default()
+            };
+            let own = [
+                "LANG",
+                "HTTPS_PROXY",
+                "no_proxy",
+                "NOTIFY_SOCKET",
+                "INVOCATION_ID",
+            ];
+            let own = own.map(|name| (OsString::from(name), OsString::from("x")));
+            let taken = of_unit(&settings, own.into_iter());
+            taken.into_iter().map(|(name, _)| name).collect()
+        };
+        assert!(taken(false, false).is_empty());
+        assert_eq!(taken(false, true), ["HTTPS_PROXY", "no_proxy"]);
+        assert_eq!(taken(true, false), ["LANG", "HTTPS_PROXY", "no_proxy"]);
     }
 
     #[test]

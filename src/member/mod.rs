@@ -5,8 +5,8 @@
 //!                      rootfs: the overlay     runtime: crun     start, clean, stop, reload: the steps
 //! ```
 //!
-//! Deciding is pure (`arguments` to `spec`, and `stop_plan`); the kernel, files and crun are met in `rootfs`, `runtime`,
-//! `command`, `main_process` and the steps.
+//! Deciding is pure (`arguments` to `spec`, and `stop_plan`); the kernel, files and crun are met in `kernel`, `rootfs`,
+//! `runtime`, `command`, `main_process` and the steps.
 
 pub mod arguments;
 pub mod attached;
@@ -16,13 +16,17 @@ pub mod command;
 pub mod environment;
 pub mod executable;
 pub mod inside;
+pub mod kernel;
 pub mod main_process;
+pub mod masks;
 pub mod mounts;
 pub mod oci;
 pub mod output;
 pub mod probe;
 pub mod process;
+pub mod profile;
 pub mod reload;
+pub mod rlimit;
 pub mod rootfs;
 pub mod runtime;
 pub mod seccomp;
@@ -30,6 +34,7 @@ pub mod spec;
 pub mod start;
 pub mod stop;
 pub mod stop_plan;
+pub mod surroundings;
 pub mod user;
 
 use crate::model::paths::{MemberPaths, PodPaths};

@@ -2,7 +2,7 @@
 
 use super::oci::Mount;
 use super::{Error, absolute, expand};
-use crate::model::{Bind, Container, Tmpfs};
+use crate::model::{Bind, Container, Devpts, Tmpfs};
 use crate::systemd::specifiers::Specifiers;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,9 @@ const BIND_OPTIONS: [&str; 16] = [
 /// host.
 const BIND_OPTIONS_WITHOUT_EFFECT: [&str; 4] = ["z", "Z", "copy", "nocopy"];
 
+/// Options of every devpts.
+const DEVPTS: [&str; 4] = ["nosuid", "noexec", "newinstance", "ptmxmode=0666"];
+
 /// The places of the host that every member of a pod sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shared {
@@ -26,6 +29,8 @@ pub struct Shared {
     pub shm: Shm,
     /// Files of the pod for `/etc`, by name: those that exist.
     pub etc: Vec<PathBuf>,
+    /// The file of the host that is its `/etc/localtime`.
+    pub localtime: Option<PathBuf>,
     /// The folder of the notification socket, for a member that notifies.
     pub notify: Option<PathBuf>,
 }
@@ -65,7 +70,11 @@ pub fn resolve(
         .tmpfs
         .iter()
         .map(|volume| (tmpfs(volume, specifiers), "Tmpfs", &volume.target));
-    for (mount, key, target) in binds.chain(tmpfs) {
+    let devpts = container
+        .devpts
+        .iter()
+        .map(|devpts| (pseudo_terminals(devpts, specifiers), "Mount", &devpts.target));
+    for (mount, key, target) in binds.chain(tmpfs).chain(devpts) {
         let mount = mount?;
         if own.iter().any(|other| other.destination == mount.destination) {
             return Err(Error::setting(
@@ -77,7 +86,7 @@ pub fn resolve(
         own.push(mount);
     }
     let mut mounts = defaults(shared);
-    if container.read_only {
+    if container.read_only && !container.no_tmpfs {
         mounts.extend(["/run", "/tmp", "/var/tmp"].map(|place| {
             mount(
                 "tmpfs",
@@ -131,14 +140,7 @@ fn defaults(shared: &Shared) -> Vec<Mount> {
             "devpts",
             "devpts",
             "/dev/pts",
-            &[
-                "nosuid",
-                "noexec",
-                "newinstance",
-                "ptmxmode=0666",
-                "mode=0620",
-                "gid=5",
-            ],
+            &[&DEVPTS[..], &["mode=0620", "gid=5"]].concat(),
         ),
         mount("mqueue", "mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
         mount(
@@ -170,6 +172,10 @@ fn defaults(shared: &Shared) -> Vec<Mount> {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let options = ["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"];
         mounts.push(mount("bind", &path(file), &format!("/etc/{name}"), &options));
+    }
+    if let Some(file) = &shared.localtime {
+        let options = ["bind", "rprivate", "ro", "nosuid", "noexec", "nodev"];
+        mounts.push(mount("bind", &path(file), "/etc/localtime", &options));
     }
     if let Some(folder) = &shared.notify {
         mounts.push(mount(
@@ -253,6 +259,13 @@ fn tmpfs(volume: &Tmpfs, specifiers: &Specifiers) -> Result<Mount, Error> {
     Ok(mount)
 }
 
+fn pseudo_terminals(devpts: &Devpts, specifiers: &Specifiers) -> Result<Mount, Error> {
+    let destination = destination(specifiers, "Mount", &devpts.target)?;
+    let mut mount = mount("devpts", "devpts", &destination, &DEVPTS);
+    mount.options.extend(devpts.options.iter().cloned());
+    Ok(mount)
+}
+
 /// A path in the container, written in one way only.
 fn destination(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<String, Error> {
     let path = absolute(specifiers, key, text)?;
@@ -304,12 +317,14 @@ mod tests {
         let shared = Shared {
             shm: Shm::Pod("/run/podunit/web/shm".into()),
             etc: vec!["/run/podunit/web/etc/hosts".into()],
+            localtime: Some("/usr/share/zoneinfo/UTC".into()),
             notify: Some("/run/podunit/web/members/a/notify".into()),
         };
         let mounts = given(&container("a"), &shared).unwrap();
         assert_eq!(find(&mounts, "/dev/shm").source, "/run/podunit/web/shm");
         assert_eq!(find(&mounts, "/etc/hosts").source, "/run/podunit/web/etc/hosts");
         assert_eq!(find(&mounts, "/run/notify").kind, "bind");
+        assert_eq!(find(&mounts, "/etc/localtime").source, "/usr/share/zoneinfo/UTC");
         let own = given(&container("a"), &Shared::default()).unwrap();
         assert!(
             find(&own, "/dev/shm")
@@ -402,6 +417,13 @@ mod tests {
         assert_eq!(
             find(&mounts, "/tmp").options,
             ["rprivate", "exec", "mode=0700", "nosuid", "nodev", "tmpcopyup"]
+        );
+        container.no_tmpfs = true;
+        let mounts = given(&container, &Shared::default()).unwrap();
+        assert!(
+            !mounts
+                .iter()
+                .any(|mount| ["/var/tmp", "/run"].contains(&mount.destination.as_str()))
         );
     }
 }

@@ -2,6 +2,8 @@
 //! but what stands in `process`; there are no hooks and no annotations, which runtimes take orders from.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Version of the specification; runtimes refuse only another major one.
 pub const VERSION: &str = "1.0.2";
@@ -44,8 +46,26 @@ pub struct Process {
     pub cwd: String,
     /// What it may do.
     pub capabilities: Capabilities,
+    /// Limits that are not those of the unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rlimits: Vec<Rlimit>,
     /// Whether execve(2) gives no rights (set-user-ID bits, file capabilities).
     pub no_new_privileges: bool,
+    /// Profile of AppArmor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apparmor_profile: Option<String>,
+}
+
+/// A limit of setrlimit(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rlimit {
+    /// `RLIMIT_NOFILE`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What holds; the greatest number is no limit.
+    pub soft: u64,
+    /// Up to where it can be raised.
+    pub hard: u64,
 }
 
 /// The size of a terminal in characters.
@@ -121,9 +141,37 @@ pub struct Linux {
     /// Hidden.
     pub masked_paths: Vec<String>,
     /// Made read-only.
-    pub readonly_paths: Vec<&'static str>,
-    /// Which system calls are allowed.
-    pub seccomp: Seccomp,
+    pub readonly_paths: Vec<String>,
+    /// Kernel parameters of its namespaces.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sysctl: BTreeMap<String, String>,
+    /// Devices beside those that every container has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    /// Which system calls are allowed; all if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp: Option<Seccomp>,
+}
+
+/// A device node to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// Absolute path in the container.
+    pub path: String,
+    /// `c` or `b`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+    /// Permission bits.
+    pub file_mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
 }
 
 /// A namespace: joined if it has a path, else new.
@@ -142,11 +190,12 @@ pub struct Namespace {
 #[serde(rename_all = "camelCase")]
 pub struct Seccomp {
     /// What happens to a call that no rule names.
-    pub default_action: &'static str,
+    pub default_action: Cow<'static, str>,
     /// What the call then returns.
-    pub default_errno_ret: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_errno_ret: Option<u32>,
     /// Beside the native one.
-    pub architectures: Vec<&'static str>,
+    pub architectures: Vec<Cow<'static, str>>,
     /// Rules.
     pub syscalls: Vec<Rule>,
 }
@@ -156,9 +205,9 @@ pub struct Seccomp {
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// System calls.
-    pub names: Vec<&'static str>,
+    pub names: Vec<Cow<'static, str>>,
     /// `SCMP_ACT_ALLOW` or `SCMP_ACT_ERRNO`.
-    pub action: &'static str,
+    pub action: Cow<'static, str>,
     /// What a refused call returns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errno_ret: Option<u32>,
@@ -169,11 +218,15 @@ pub struct Rule {
 
 /// A condition on an argument of a system call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Argument {
     /// Which, from 0.
     pub index: u32,
     /// What it is compared with.
     pub value: u64,
+    /// What the argument, masked with `value`, is compared with (`SCMP_CMP_MASKED_EQ`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_two: Option<u64>,
     /// `SCMP_CMP_EQ` or `SCMP_CMP_NE`.
-    pub op: &'static str,
+    pub op: Cow<'static, str>,
 }

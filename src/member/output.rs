@@ -42,6 +42,24 @@ impl Output {
         })
     }
 
+    /// An output that nobody reads (`LogDriver=none`).
+    ///
+    /// # Errors
+    /// There is no `/dev/null`.
+    pub fn nowhere() -> Result<Self, Error> {
+        let null = Path::new("/dev/null");
+        let open = || {
+            File::options()
+                .write(true)
+                .open(null)
+                .map_err(Error::file("open", null))
+        };
+        Ok(Self {
+            stdout: open()?,
+            stderr: open()?,
+        })
+    }
+
     /// Has systemd hold them too.
     ///
     /// # Errors

@@ -102,6 +102,9 @@ mod tests {
             },
             working_dir: "/srv".to_owned(),
             capabilities: capability::sets(uid, &["CAP_NET_RAW".to_owned()], &[], &available).unwrap(),
+            rlimits: Vec::new(),
+            new_privileges: false,
+            apparmor: None,
         })
     }
 

@@ -5,6 +5,7 @@
 //! needs a capability returns `EPERM`.
 
 use super::oci::{Argument, Rule, Seccomp};
+use std::borrow::Cow;
 
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
@@ -129,7 +130,8 @@ pub fn profile(capabilities: &[String]) -> Seccomp {
         let equal = Argument {
             index: 0,
             value,
-            op: "SCMP_CMP_EQ",
+            value_two: None,
+            op: "SCMP_CMP_EQ".into(),
         };
         syscalls.push(Rule {
             args: vec![equal],
@@ -140,15 +142,17 @@ pub fn profile(capabilities: &[String]) -> Seccomp {
         syscalls.push(rule(vec!["socket"], ALLOW));
     } else {
         // Programs take EINVAL for a kernel without auditing and go on without it.
-        let family = |op| Argument {
+        let family = |op: &'static str| Argument {
             index: 0,
             value: AF_NETLINK,
-            op,
+            value_two: None,
+            op: Cow::Borrowed(op),
         };
-        let protocol = |op| Argument {
+        let protocol = |op: &'static str| Argument {
             index: 2,
             value: NETLINK_AUDIT,
-            op,
+            value_two: None,
+            op: Cow::Borrowed(op),
         };
         let socket = |args, action| Rule {
             args,
@@ -162,9 +166,9 @@ pub fn profile(capabilities: &[String]) -> Seccomp {
         syscalls.push(socket(vec![protocol("SCMP_CMP_NE")], ALLOW));
     }
     Seccomp {
-        default_action: "SCMP_ACT_ERRNO",
-        default_errno_ret: ENOSYS,
-        architectures: architectures(),
+        default_action: "SCMP_ACT_ERRNO".into(),
+        default_errno_ret: Some(ENOSYS),
+        architectures: architectures().into_iter().map(Cow::Borrowed).collect(),
         syscalls,
     }
 }
@@ -181,15 +185,15 @@ fn rule(names: Vec<&'static str>, action: Action) -> Rule {
         Action::Refuse(errno) => ("SCMP_ACT_ERRNO", Some(errno)),
     };
     Rule {
-        names,
-        action,
+        names: names.into_iter().map(Cow::Borrowed).collect(),
+        action: action.into(),
         errno_ret,
         args: Vec::new(),
     }
 }
 
 /// Architectures whose calls the kernel takes: without a rule for it, a call of another one would end the process.
-fn architectures() -> Vec<&'static str> {
+pub(super) fn architectures() -> Vec<&'static str> {
     match std::env::consts::ARCH {
         "x86_64" => vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
         "aarch64" => vec!["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"],
@@ -203,7 +207,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    fn allowed(capabilities: &[&str]) -> BTreeSet<&'static str> {
+    fn allowed(capabilities: &[&str]) -> BTreeSet<Cow<'static, str>> {
         let capabilities: Vec<_> = capabilities.iter().map(|name| (*name).to_owned()).collect();
         let profile = profile(&capabilities);
         let plain = profile

@@ -1,37 +1,11 @@
 //! The OCI `config.json` of a container: everything decided, put in the runtime's words.
 
-use super::oci::{Capabilities, Linux, Mount, Namespace, Process, ProcessUser, Root, Spec, VERSION};
+use super::kernel::Kernel;
+use super::mounts;
+use super::oci::{Capabilities, Linux, Mount, Namespace, Process, ProcessUser, Rlimit, Root, Spec, VERSION};
 use super::user::User;
-use super::{mounts, seccomp};
 use crate::model::{Network, Pod};
 use std::path::Path;
-
-/// Hidden in every container.
-const MASKED: [&str; 14] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/dev/block",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-    "/sys/fs/selinux",
-];
-
-/// Read-only in every container.
-const READ_ONLY: [&str; 5] = [
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
 
 /// File mode creation mask of a container's process.
 const UMASK: u32 = 0o022;
@@ -49,6 +23,12 @@ pub struct Run {
     pub working_dir: String,
     /// What it may do.
     pub capabilities: Capabilities,
+    /// Its limits, where they are not those of the unit.
+    pub rlimits: Vec<Rlimit>,
+    /// Whether programs can gain privileges.
+    pub new_privileges: bool,
+    /// Its profile of AppArmor.
+    pub apparmor: Option<String>,
 }
 
 /// What has been decided of its surroundings.
@@ -64,13 +44,15 @@ pub struct Place<'a> {
     pub hostname: &'a str,
     /// The pod's folder of pinned namespaces.
     pub pins: &'a Path,
-    /// Paths to hide beside those that are always hidden.
-    pub masked: &'a [String],
+    /// The PID namespace that it joins, where the pod shares none and it is to have a PID 1 that reaps.
+    pub own_pid: Option<&'a Path>,
+    /// What it sees of the kernel.
+    pub kernel: &'a Kernel,
 }
 
 /// Puts it together.
 pub fn build(pod: &Pod, place: &Place<'_>, run: Run) -> Spec {
-    let seccomp = seccomp::profile(&run.capabilities.bounding);
+    let kernel = place.kernel;
     Spec {
         oci_version: VERSION,
         process: process(run),
@@ -80,21 +62,19 @@ pub fn build(pod: &Pod, place: &Place<'_>, run: Run) -> Spec {
         },
         hostname: (!pod.share.uts).then(|| place.hostname.to_owned()),
         linux: Linux {
-            namespaces: namespaces(pod, place.pins),
+            namespaces: namespaces(pod, place),
             rootfs_propagation: mounts::propagation(place.mounts),
-            masked_paths: MASKED
-                .iter()
-                .map(|path| (*path).to_owned())
-                .chain(place.masked.iter().cloned())
-                .collect(),
-            readonly_paths: READ_ONLY.to_vec(),
-            seccomp,
+            masked_paths: kernel.masks.hidden.clone(),
+            readonly_paths: kernel.masks.read_only.clone(),
+            sysctl: kernel.sysctl.clone(),
+            devices: kernel.devices.clone(),
+            seccomp: kernel.seccomp.clone(),
         },
         mounts: place.mounts.to_vec(),
     }
 }
 
-/// The process of a container in the runtime's words. It never gains privileges.
+/// The process of a container in the runtime's words.
 pub fn process(run: Run) -> Process {
     Process {
         terminal: false,
@@ -109,7 +89,9 @@ pub fn process(run: Run) -> Process {
         env: run.environment,
         cwd: run.working_dir,
         capabilities: run.capabilities,
-        no_new_privileges: true,
+        rlimits: run.rlimits,
+        no_new_privileges: !run.new_privileges,
+        apparmor_profile: run.apparmor,
     }
 }
 
@@ -129,7 +111,7 @@ pub fn joined(pod: &Pod) -> Vec<&'static str> {
 }
 
 /// Joined where shared, new where not. Not listed, and so the host's own: the network of a pod with `Network=host`.
-fn namespaces(pod: &Pod, pins: &Path) -> Vec<Namespace> {
+fn namespaces(pod: &Pod, place: &Place<'_>) -> Vec<Namespace> {
     let joined = joined(pod);
     let mut list = vec![
         Namespace {
@@ -145,9 +127,12 @@ fn namespaces(pod: &Pod, pins: &Path) -> Vec<Namespace> {
         if pin == "net" && pod.share.net && pod.network == Network::Host {
             continue;
         }
-        let path = joined
-            .contains(&pin)
-            .then(|| pins.join(pin).to_string_lossy().into_owned());
+        let pinned = joined.contains(&pin).then(|| place.pins.join(pin));
+        let path = match pinned {
+            None if pin == "pid" => place.own_pid.map(Path::to_owned),
+            pinned => pinned,
+        };
+        let path = path.map(|path| path.to_string_lossy().into_owned());
         list.push(Namespace { kind, path });
     }
     list
@@ -156,7 +141,8 @@ fn namespaces(pod: &Pod, pins: &Path) -> Vec<Namespace> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::member::capability;
+    use crate::member::oci::Device;
+    use crate::member::{capability, masks, seccomp};
     use crate::model::{Container, ImageSource, MemberName, PodName, Ready, Request, Share};
     use std::time::Duration;
 
@@ -176,7 +162,12 @@ pub(super) mod tests {
             working_dir: None,
             binds: vec![],
             tmpfs: vec![],
+            devpts: vec![],
             read_only: false,
+            no_tmpfs: false,
+            shm_size: None,
+            process: Default::default(),
+            linux: Default::default(),
             add_capabilities: vec![],
             drop_capabilities: vec![],
             stop_signal: None,
@@ -192,6 +183,7 @@ pub(super) mod tests {
             kind: Default::default(),
             essential: true,
             labels: Default::default(),
+            annotations: Default::default(),
             units: Default::default(),
         }
     }
@@ -213,6 +205,7 @@ pub(super) mod tests {
             labels: Default::default(),
             start_timeout: None,
             on_failure: Default::default(),
+            exit_policy: Default::default(),
             members: vec![container("a")],
             units: Default::default(),
         }
@@ -231,20 +224,43 @@ pub(super) mod tests {
             working_dir: "/srv".to_owned(),
             capabilities: capability::sets(0, &[], &[], &capability::available("CapPrm:\t1ffffffffff"))
                 .unwrap(),
+            rlimits: vec![Rlimit {
+                kind: "RLIMIT_NOFILE".to_owned(),
+                soft: 64,
+                hard: u64::MAX,
+            }],
+            new_privileges: false,
+            apparmor: Some("profile".to_owned()),
         }
     }
 
     fn built(share: Share, network: Network) -> Spec {
         let mounts = [];
+        let run = run();
+        let kernel = Kernel {
+            masks: masks::decide(&[], &[], &[]),
+            sysctl: [("net.core.somaxconn".to_owned(), "5".to_owned())].into(),
+            devices: vec![Device {
+                path: "/dev/x".to_owned(),
+                kind: "c",
+                major: 10,
+                minor: 229,
+                file_mode: 0o660,
+                uid: 0,
+                gid: 5,
+            }],
+            seccomp: Some(seccomp::profile(&run.capabilities.bounding)),
+        };
         let place = Place {
             root: Path::new("/run/podunit/.roots/web/a"),
             read_only: true,
             mounts: &mounts,
             hostname: "web",
             pins: Path::new("/run/podunit/web/ns"),
-            masked: &[],
+            own_pid: Some(Path::new("/proc/1234/ns/pid")),
+            kernel: &kernel,
         };
-        build(&pod(share, network), &place, run())
+        build(&pod(share, network), &place, run)
     }
 
     fn namespace(spec: &Spec, kind: &str) -> Option<Option<String>> {
@@ -286,9 +302,14 @@ pub(super) mod tests {
             },
             Network::Bridge,
         );
-        for kind in ["network", "ipc", "uts", "pid"] {
+        for kind in ["network", "ipc", "uts"] {
             assert_eq!(namespace(&alone, kind), Some(None));
         }
+        // That of the PID 1 that `RunInit=` asks for.
+        assert_eq!(
+            namespace(&alone, "pid"),
+            Some(Some("/proc/1234/ns/pid".to_owned()))
+        );
         assert_eq!(alone.hostname.as_deref(), Some("web"));
 
         let host = built(Share::default(), Network::Host);

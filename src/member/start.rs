@@ -5,8 +5,8 @@ use super::output::Output;
 use super::runtime::Runtime;
 use super::spec::{Place, Run, joined};
 use super::{
-    Error, Member, absolute, arguments, capability, clean, environment, expand, main_process, mounts, rootfs,
-    spec, user,
+    Error, Member, absolute, arguments, capability, clean, environment, expand, kernel, main_process, mounts,
+    rlimit, rootfs, spec, surroundings, user,
 };
 use crate::model::{
     Container, ContainerKind, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal,
@@ -14,7 +14,9 @@ use crate::model::{
 };
 use crate::sys::cgroup;
 use crate::sys::file::{read_unlocked, replace};
+use crate::sys::namespace::Kind;
 use crate::sys::pidfd;
+use crate::sys::reaper;
 use crate::sys::tree::Tree;
 use crate::systemd::notify;
 use crate::timeline::{Phase, Timeline};
@@ -73,12 +75,18 @@ pub fn start(
     }
     timeline.begin(Phase::Config);
     let config = image.map(|image| image.config.clone()).unwrap_or_default();
-    let spec = decide(member, &config)?;
+    let reaper = reaper(member)?;
+    let spec = decide(member, &config, reaper.as_deref())?;
     write_bundle(member, &spec, &config)?;
 
     let user = &spec.process.user;
-    let output = Output::open(&paths, user.uid, user.gid)?;
-    output.entrust()?;
+    let output = if member.container.process.is_silent {
+        Output::nowhere()?
+    } else {
+        let output = Output::open(&paths, user.uid, user.gid)?;
+        output.entrust()?;
+        output
+    };
     timeline.begin(Phase::Create);
     let created = runtime.create(&id, &paths.bundle(), &paths.pid_file(), output);
     created.map_err(|error| explain(member, error))?;
@@ -120,8 +128,24 @@ pub fn abandon(paths: &Paths, pod: &PodName, member: &MemberName) {
     clean::clean(paths, pod, member);
 }
 
+/// Starts the PID 1 of a PID namespace for this member alone, where the definition asks for one that reaps and the pod
+/// has none, and gives the namespace. It stays in the unit's cgroup, and ends with it.
+fn reaper(member: Member<'_>) -> Result<Option<PathBuf>, Error> {
+    if member.pod.share.pid || !member.container.process.run_init {
+        return Ok(None);
+    }
+    let kinds: Vec<Kind> = [Kind::Net, Kind::Ipc, Kind::Uts]
+        .into_iter()
+        .filter(|kind| joined(member.pod).contains(&kind.file()))
+        .collect();
+    let program = member.paths.pause_program();
+    let pins = member.pod_paths().namespaces();
+    let started = reaper::start(&program, &pins, &kinds).map_err(Error::file("start", program))?;
+    Ok(Some(PathBuf::from(format!("/proc/{}/ns/pid", started.pid))))
+}
+
 /// Everything that the runtime is told, from the definition, the image's configuration and the mounted root.
-fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
+fn decide(member: Member<'_>, image: &ImageConfig, own_pid: Option<&Path>) -> Result<Spec, Error> {
     let Member { pod, container, .. } = member;
     let specifiers = member.specifiers();
     let own_variable = |name: &str| std::env::var(name).ok();
@@ -130,15 +154,17 @@ fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
     let shared = mounts::Shared {
         shm: match pod.share.ipc {
             true => mounts::Shm::Pod(member.pod_paths().shm()),
-            false => mounts::Shm::Own(pod.shm_size),
+            false => mounts::Shm::Own(container.shm_size.unwrap_or(pod.shm_size)),
         },
         etc: existing(["hosts", "resolv.conf", "hostname"].map(|name| member.pod_paths().etc().join(name))),
+        localtime: surroundings::localtime(member)?,
         notify: (container.ready == Ready::Notify).then(|| member.member_paths().notify_dir()),
     };
     let socket = format!("{}/socket", mounts::NOTIFY_DIR);
     let sources = environment::Sources {
         container,
         image,
+        of_unit: &environment::of_unit(&container.process, std::env::vars_os()),
         files: &environment_files(member)?,
         hostname: &hostname,
         home: &user.home,
@@ -160,7 +186,11 @@ fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
             "the unit itself does not have it (CapabilityBoundingSet=)",
         )
     })?;
+    let kernel = kernel::decide(member, &capabilities.bounding)?;
     let run = Run {
+        rlimits: rlimit::resolve(&container.process.ulimits),
+        new_privileges: container.process.new_privileges,
+        apparmor: surroundings::apparmor(member)?,
         arguments: arguments::resolve(container, image, &specifiers, &own_variable)?,
         environment: environment::resolve(&sources, &specifiers, &own_variable)?.lines(),
         working_dir: working_dir(member, image)?,
@@ -173,22 +203,38 @@ fn decide(member: Member<'_>, image: &ImageConfig) -> Result<Spec, Error> {
         mounts: &mounts::resolve(container, &shared, &specifiers, &|path| path.exists())?,
         hostname: &hostname,
         pins: &member.pod_paths().namespaces(),
-        masked: &throttling(),
+        own_pid,
+        kernel: &kernel,
     };
     Ok(spec::build(pod, &place, run))
 }
 
 fn find_user(member: Member<'_>, image: &ImageConfig) -> Result<user::User, Error> {
     let (passwd, group) = rootfs::accounts(member)?;
+    let mut user = main_user(member, image, &passwd, &group)?;
+    for name in &member.container.process.groups {
+        let expanded = expand(&member.specifiers(), "GroupAdd", name)?;
+        user.add_group(&expanded, &group)
+            .map_err(|error| Error::setting("GroupAdd", name, error))?;
+    }
+    Ok(user)
+}
+
+fn main_user(
+    member: Member<'_>,
+    image: &ImageConfig,
+    passwd: &str,
+    group: &str,
+) -> Result<user::User, Error> {
     match (&member.container.user, &image.user) {
         (Some(text), _) => {
             let expanded = expand(&member.specifiers(), "User", text)?;
-            user::resolve(&expanded, &passwd, &group).map_err(|error| Error::setting("User", text, error))
+            user::resolve(&expanded, passwd, group).map_err(|error| Error::setting("User", text, error))
         }
         (None, Some(text)) if !text.is_empty() => {
-            user::resolve(text, &passwd, &group).map_err(|error| Error::Image(format!("its user: {error}")))
+            user::resolve(text, passwd, group).map_err(|error| Error::Image(format!("its user: {error}")))
         }
-        _ => user::resolve("0", &passwd, &group).map_err(|error| Error::Image(error.to_string())),
+        _ => user::resolve("0", passwd, group).map_err(|error| Error::Image(error.to_string())),
     }
 }
 
@@ -232,19 +278,6 @@ fn environment_files(member: Member<'_>) -> Result<Vec<String>, Error> {
 
 fn existing(paths: [PathBuf; 3]) -> Vec<PathBuf> {
     paths.into_iter().filter(|path| path.exists()).collect()
-}
-
-/// Counters of every processor that tell a container about its neighbours.
-fn throttling() -> Vec<String> {
-    let processors = fs::read_dir("/sys/devices/system/cpu")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let folders = processors.map(|processor| processor.path().join("thermal_throttle"));
-    folders
-        .filter(|folder| folder.exists())
-        .map(|folder| folder.to_string_lossy().into_owned())
-        .collect()
 }
 
 /// Longest content of [`crate::model::paths::PodPaths::connected`] that is read, in bytes.

@@ -13,6 +13,20 @@ pub struct User {
     pub home: String,
 }
 
+impl User {
+    /// Adds a supplementary group, by its number or its name in the text of `/etc/group`.
+    ///
+    /// # Errors
+    /// A name that is not there, a number that is none.
+    pub fn add_group(&mut self, name: &str, group: &str) -> Result<(), UserError> {
+        let gid = find_group(name, group)?;
+        if let Err(at) = self.groups.binary_search(&gid) {
+            self.groups.insert(at, gid);
+        }
+        Ok(())
+    }
+}
+
 /// Why a user cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {

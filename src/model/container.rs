@@ -1,6 +1,9 @@
 //! One member container of a pod.
 
-use super::{MemberName, Passthrough, Probes, Request, Signal, SignalMap, duration};
+use super::{
+    LinuxSettings, MemberName, Passthrough, Probes, ProcessSettings, Request, Signal, SignalMap, duration,
+    is_default,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,8 +43,25 @@ pub struct Container {
     pub binds: Vec<Bind>,
     /// `Tmpfs=`.
     pub tmpfs: Vec<Tmpfs>,
+    /// `Mount=type=devpts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devpts: Vec<Devpts>,
     /// `ReadOnly=`: the root file system cannot be written.
     pub read_only: bool,
+    /// `ReadOnlyTmpfs=false`: with a root file system that cannot be written, there is no tmpfs on /run, /tmp and
+    /// /var/tmp.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_tmpfs: bool,
+    /// `ShmSize=`: size in bytes of the `/dev/shm` of its own that it has where the pod does not share IPC; the pod's
+    /// if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shm_size: Option<u64>,
+    /// What its process is given.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub process: ProcessSettings,
+    /// What it sees of the kernel.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub linux: LinuxSettings,
     /// `AddCapability=` in upper case with `CAP_`, or `ALL`.
     pub add_capabilities: Vec<String>,
     /// `DropCapability=` in upper case with `CAP_`, or `ALL`. Applied before the added ones.
@@ -81,7 +101,11 @@ pub struct Container {
     pub essential: bool,
     /// `Label=`.
     pub labels: BTreeMap<String, String>,
-    /// `[Unit]`, `[Service]` and `[Install]` of the member.
+    /// `Annotation=`. They are shown, and never given to the runtime, which would take orders from some.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// `[Unit]`, `[Service]` and `[Install]` of the member; before what is written there, what `Memory=`, `PidsLimit=`
+    /// and `AddDevice=` are for systemd.
     pub units: Passthrough,
 }
 
@@ -198,6 +222,16 @@ pub struct Tmpfs {
     /// Absolute path in the container.
     pub target: String,
     /// Mount options such as `size=64m` or `mode=1777`; checked by the reader.
+    pub options: Vec<String>,
+}
+
+/// A file system of pseudo-terminals in the container (`Mount=type=devpts`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Devpts {
+    /// Absolute path in the container.
+    pub target: String,
+    /// Mount options such as `mode=0620`; checked by the reader.
     pub options: Vec<String>,
 }
 

@@ -1,6 +1,6 @@
 //! A pod as a whole.
 
-use super::{Container, HostEntry, Network, PodName, PortMapping, Request, Resolver, duration};
+use super::{Container, HostEntry, Network, PodName, PortMapping, Request, Resolver, duration, is_default};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -53,6 +53,9 @@ pub struct Pod {
     /// What becomes of the pod when a member has failed for good (`OnFailure=`).
     #[serde(default, skip_serializing_if = "FailurePolicy::is_isolate")]
     pub on_failure: FailurePolicy,
+    /// What becomes of the pod when all of its containers have ended (`ExitPolicy=`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub exit_policy: ExitPolicy,
     /// Members, sorted by name.
     pub members: Vec<Container>,
     /// `[Unit]`, `[Service]` and `[Install]` of the pod.
@@ -151,6 +154,17 @@ pub enum FailurePolicy {
     RestartPod,
     /// All of it is stopped, and has failed.
     StopPod,
+}
+
+/// What becomes of a pod all of whose containers have ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExitPolicy {
+    /// It stays until it is stopped.
+    #[default]
+    Continue,
+    /// It is stopped.
+    Stop,
 }
 
 impl FailurePolicy {

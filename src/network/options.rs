@@ -180,6 +180,7 @@ pub(super) mod tests {
             labels: BTreeMap::new(),
             start_timeout: None,
             on_failure: Default::default(),
+            exit_policy: Default::default(),
             members: Vec::new(),
             units: crate::model::Passthrough::default(),
         };

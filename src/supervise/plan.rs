@@ -2,8 +2,8 @@
 
 use super::probe::Rules;
 use crate::model::{
-    ContainerKind, FailurePolicy, MemberName, Pod, PodName, Probes, Protocol, PullPolicy, Ready, Request,
-    Signal, SignalMap,
+    ContainerKind, ExitPolicy, FailurePolicy, MemberName, Pod, PodName, Probes, Protocol, PullPolicy, Ready,
+    Request, Signal, SignalMap,
 };
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) start_timeout: Option<Duration>,
     /// What becomes of the pod when a member has failed for good.
     pub(super) on_failure: FailurePolicy,
+    /// What becomes of the pod when all of its members have ended.
+    pub(super) on_end: ExitPolicy,
     /// Members, sorted by name.
     pub(super) members: Vec<MemberPlan>,
     /// Images that units fetch, each once.
@@ -103,6 +105,7 @@ impl Plan {
             share_net: pod.share.net,
             start_timeout: pod.start_timeout,
             on_failure: pod.on_failure,
+            on_end: pod.exit_policy,
             members,
             images,
         }

@@ -153,6 +153,7 @@ impl Supervisor {
                 plan.on_failure,
                 marker,
             )
+            .with_exit_policy(plan.on_end)
             .with_images(
                 plan.images.iter().map(|image| image.reference.clone()).collect(),
                 &plan.members.iter().map(|member| member.image).collect::<Vec<_>>(),

@@ -10,7 +10,7 @@ mod up;
 
 use super::event::{Action, Event, Fetch, Health, PodState, Probed, Role};
 use super::standing::{self, Infra, Standing};
-use crate::model::FailurePolicy;
+use crate::model::{ExitPolicy, FailurePolicy};
 use crate::systemd::manager::Listed;
 use crate::systemd::unit::{Active, Unit};
 use policy::Policy;
@@ -216,6 +216,13 @@ impl Machine {
             status: String::new(),
             told: PodState::Starting,
         }
+    }
+
+    /// The same pod with what becomes of it when all members have ended.
+    #[must_use]
+    pub fn with_exit_policy(mut self, on_end: ExitPolicy) -> Self {
+        self.policy.on_end = on_end;
+        self
     }
 
     /// The same pod with images that are fetched, by their references, and which of these each member waits for.

@@ -12,4 +12,5 @@ pub mod pidfd;
 pub mod proc;
 pub mod process;
 pub mod reactor;
+pub mod reaper;
 pub mod tree;

@@ -16,6 +16,7 @@ mod fetches;
 mod founding;
 mod images;
 mod isolation;
+mod keys;
 mod machine;
 mod network;
 mod order;

@@ -82,7 +82,9 @@ impl Supervisor {
                 Priority::Info,
                 "the definition changed while the pod was started; beginning again",
             );
-            let error = std::process::Command::new("/proc/self/exe")
+            // By its path, if that is there still: the process would be called `exe` else.
+            let program = std::env::current_exe().ok().filter(|path| path.exists());
+            let error = std::process::Command::new(program.unwrap_or_else(|| "/proc/self/exe".into()))
                 .arg(self.plan.name.as_str())
                 .exec();
             self.log

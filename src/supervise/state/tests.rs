@@ -1,5 +1,6 @@
 //! The state machine by example and by property.
 
+mod exit;
 mod probes;
 mod properties;
 mod start;

@@ -1,21 +1,21 @@
-//! Starting `podunit-pause`, PID 1 of a pod, so that nothing of the host can be reached through it: members that
-//! share the PID namespace see `/proc/1`.
+//! Starting a PID 1 that does nothing but reap, so that nothing of the host can be reached through it: whoever is in its
+//! PID namespace sees `/proc/1`.
 
-use crate::sys::mount;
-use crate::sys::namespace::{self, Kind};
-use crate::sys::process::{self, Orphan};
+use super::mount;
+use super::namespace::{self, Kind};
+use super::process::{self, Orphan};
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Starts it as PID 1 of a new PID namespace. It is in the pod's other namespaces, those of `kinds`, whose pins are
-/// in `pins`; those that the pod does not share it has for itself (`/proc/1/net` would show the host's sockets).
+/// Starts `program` as PID 1 of a new PID namespace. It is in the namespaces of `kinds` that `pins`, a folder, has by
+/// the names of their kinds; all others it has for itself (`/proc/1/net` would show the host's sockets).
 ///
 /// # Errors
 /// The program is not there, or the kernel refuses something on the way.
-pub(super) fn start(program: &Path, pins: &Path, kinds: &[Kind]) -> io::Result<Orphan> {
+pub fn start(program: &Path, pins: &Path, kinds: &[Kind]) -> io::Result<Orphan> {
     let program = step("a copy in memory", process::sealed_copy(File::open(program)?))?;
-    let enter_pod = || -> io::Result<()> {
+    let enter = || -> io::Result<()> {
         let (shared, own): (Vec<Kind>, Vec<Kind>) = [Kind::Net, Kind::Ipc, Kind::Uts]
             .into_iter()
             .partition(|kind| kinds.contains(kind));
@@ -26,7 +26,7 @@ pub(super) fn start(program: &Path, pins: &Path, kinds: &[Kind]) -> io::Result<O
         step("a cgroup namespace", namespace::leave_cgroup())?;
         step("a PID namespace", namespace::leave(&[Kind::Pid]))
     };
-    process::start_orphan(enter_pod, || {
+    process::start_orphan(enter, || {
         // In the kernel, a signal that PID 1 of a namespace neither handles nor blocks is lost. A stop that comes
         // while this starts must not be.
         process::block_signals()?;
