@@ -23,7 +23,8 @@
 //! | [`infra`] | the namespaces of a pod | `compiled` `unitfile` `model` `sys` |
 //! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
 //! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
-//! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` |
+//! | [`volume`] | named volumes: made, filled, mounted, removed | `model` `sys` |
+//! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` `volume` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
 //! | [`supervise`] | the running pod | `compiled` `infra` `timeline` `model` `sys` `systemd` |
 //! | [`update`] | newer images for running members | `compiled` `image` `model` `supervise` `sys` `systemd` |
@@ -49,3 +50,4 @@ pub mod systemd;
 pub mod timeline;
 pub mod unitfile;
 pub mod update;
+pub mod volume;

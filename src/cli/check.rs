@@ -1,9 +1,9 @@
 //! `podunit check`.
 
 use super::output::{self, Format};
-use crate::definition::{self, Definitions};
+use crate::definition::{self, Definitions, Refused};
 use crate::diagnostic::{self, Record, Severity};
-use crate::model::Paths;
+use crate::model::{Owner, Paths};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -29,7 +29,7 @@ command line makes no sense.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Definitions to check, `NAME.pod` or `NAME.container`.
+    /// Definitions to check, `NAME.pod`, `NAME.container` and others.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// File tree whose definitions are checked.
@@ -59,8 +59,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Definitions {
         pods,
         broken,
+        refused,
         problems,
         sources,
+        ..
     } = &definitions;
     let count = |severity| {
         problems
@@ -90,6 +92,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 text.push_str(&format!(
                     "The pod {} cannot be made until its errors are repaired.\n",
                     pod.name
+                ));
+            }
+            let of_use = |refused: &&Refused| matches!(refused.owner, Owner::Volume(_) | Owner::Image(_));
+            for Refused { owner, .. } in refused.iter().filter(of_use) {
+                text.push_str(&format!(
+                    "The {owner} cannot be made until its errors are repaired.\n"
                 ));
             }
             text.push_str(&summary(pods.len(), broken.len(), errors, warnings));
@@ -140,10 +148,13 @@ fn check_name(file: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("{shown} cannot be checked"))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".conf") {
-        bail!("{shown} is a drop-in: name the definition that it belongs to, NAME.pod or NAME.container");
+        bail!("{shown} is a drop-in: name the definition that it belongs to, such as NAME.pod");
     }
     if !definition::is_definition(&name) {
-        bail!("{shown} is not a definition: their names end in .pod or .container, and begin with no dot");
+        bail!(
+            "{shown} is not a definition: their names end in .pod, .container, .volume or .image, and begin with no \
+             dot"
+        );
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ pub mod status;
 pub mod target;
 pub mod top;
 pub mod view;
+pub mod volume;
 
 use crate::model::Paths;
 use clap::{Parser, Subcommand};
@@ -79,6 +80,8 @@ enum Command {
     AutoUpdate(auto_update::Arguments),
     #[command(subcommand)]
     Image(image::Command),
+    #[command(subcommand)]
+    Volume(volume::Command),
     /// Manual pages and completions, for packages.
     #[command(hide = true)]
     Pages(pages::Arguments),
@@ -113,6 +116,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Analyze(arguments) => analyze::run(&arguments, &paths),
         Command::AutoUpdate(arguments) => auto_update::run(&arguments, &paths),
         Command::Image(command) => image::run(&command, &paths),
+        Command::Volume(command) => volume::run(&command, &paths),
         Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),
         Command::Member(command) => member::run(&command, &paths),

@@ -5,7 +5,7 @@
 use super::directive::SHORT;
 use super::refused::{self, Owner, Refusal};
 use super::refused_keys::{ARTIFACT, BUILD, KUBE};
-use super::systemd_keys;
+use super::{resource_keys, systemd_keys};
 use crate::diagnostic::nearest;
 use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
 use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
@@ -57,7 +57,7 @@ pub(super) struct Key {
     pub(super) status: Status,
 }
 
-const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) -> Key {
     Key {
         name,
         rule,
@@ -66,8 +66,8 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
     }
 }
 
-const NO_GLOBAL: &str = "podunit runs no Podman; the host's own settings are in podunit.conf(5)";
-const NO_MODULE: &str =
+pub(super) const NO_GLOBAL: &str = "podunit runs no Podman; the host's own settings are in podunit.conf(5)";
+pub(super) const NO_MODULE: &str =
     "podunit reads no containers.conf; write what the module says as keys here, or into podunit.conf(5)";
 const HEALTH_LOG: &str = "changes of a container's health go to the journal, with what the check said";
 const NO_USERNS: &str = "this version makes no user namespaces: users of the container are those of the host with the same numbers; \
@@ -110,7 +110,7 @@ pub(super) const POD: &[Key] = &[
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("Volume", All, Honoured, "Files of the host in every container: SOURCE:TARGET[:OPTIONS]"),
+    key("Volume", All, Honoured, "Files of the host, or volumes, in every container: SOURCE:TARGET[:OPTIONS]"),
 ];
 
 /// Keys of `[Container]` and `[Container NAME]`.
@@ -174,7 +174,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("LogOpt", Words, NoEffect("the journal has settings of its own (journald.conf(5))"), "Options of the log"),
     key("Mask", Args, Honoured, "Paths to hide in addition to the default: PATH[:PATH…]"),
     key("Memory", Single, Honoured, "Limit of memory, such as 512m: MemoryMax= of the container's unit"),
-    key("Mount", Args, Honoured, "Mounts as in podman-run(1): type=bind, tmpfs or devpts, source=, target=, options"),
+    key("Mount", Args, Honoured, "Mounts as in podman-run(1): type=bind, volume, tmpfs or devpts, source=, target=, options"),
     key("Network", All, Elsewhere("[Pod]: its members share one network", POD_NETWORK), "Network"),
     key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
     key("NoNewPrivileges", Bool, Honoured, "Whether no program can gain privileges (set-user-ID bits); yes if absent"),
@@ -238,7 +238,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
     key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
     key("VolatileTmp", Bool, Honoured, "A tmpfs of 512 MiB on /tmp, unless ReadOnly=yes has one there"),
-    key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
+    key("Volume", All, Honoured, "Files of the host, or volumes, in the container: SOURCE:TARGET[:OPTIONS]"),
     key("Wants", Words, Honoured, "Members or units that start with it; as Wants= in the member's [Unit]"),
     key("WorkingDir", Single, Honoured, "Working directory"),
 ];
@@ -322,6 +322,8 @@ pub struct DocumentedKey {
 const SECTIONS: &[(&str, &[Key])] = &[
     ("Container", CONTAINER),
     ("Pod", POD),
+    ("Volume", resource_keys::VOLUME),
+    ("Image", resource_keys::IMAGE),
     ("Quadlet", QUADLET),
     ("Artifact", ARTIFACT),
     ("Build", BUILD),
@@ -476,7 +478,14 @@ mod tests {
     #[test]
     fn tables_are_sorted_and_documented() {
         assert!(EXTENSIONS.is_sorted());
-        for table in [POD, CONTAINER, QUADLET] {
+        for table in [
+            POD,
+            CONTAINER,
+            QUADLET,
+            resource_keys::VOLUME,
+            resource_keys::IMAGE,
+            KUBE,
+        ] {
             assert!(table.is_sorted_by(|a, b| a.name < b.name));
             assert!(
                 table
@@ -497,6 +506,9 @@ mod tests {
             EXTENSIONS.len(),
             "each is a key of one of them"
         );
+        assert_eq!(resource_keys::VOLUME.len(), 16);
+        assert_eq!(resource_keys::IMAGE.len(), 18);
+        assert_eq!(KUBE.len(), 19);
     }
 
     #[test]

@@ -12,11 +12,13 @@ mod document;
 mod folder;
 mod heading;
 mod image;
+mod image_file;
 mod instance;
 mod keys;
 mod lifecycle;
 mod limit;
 mod linux;
+mod lone;
 mod member;
 mod mount;
 mod mount_key;
@@ -33,6 +35,8 @@ mod process;
 mod refused;
 mod refused_keys;
 mod resolve;
+mod resource;
+mod resource_keys;
 mod search;
 mod section;
 mod share;
@@ -40,12 +44,13 @@ mod signal;
 mod stop;
 mod surroundings;
 mod systemd_keys;
+mod volume;
 
 pub use keys::{DOCUMENTED, documented_keys};
 
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
-use crate::model::{Directive, Paths, Pod, PodName};
+use crate::model::{Directive, ImageDefinition, Owner, Paths, Pod, PodName, Volume};
 use directive::Known;
 use document::{Definition, Kind};
 use folder::Folder;
@@ -63,6 +68,12 @@ pub struct Definitions {
     /// Pods that cannot be made, sorted by name. No unit of any pod, whole or broken, has the name of another's: a
     /// broken pod whose `pod-X.service` belongs to a whole one is not here, only its problems are.
     pub broken: Vec<Broken>,
+    /// Volumes, sorted by name.
+    pub volumes: Vec<Volume>,
+    /// Images, sorted by name.
+    pub images: Vec<ImageDefinition>,
+    /// Definitions other than pods that cannot be made.
+    pub refused: Vec<Refused>,
     /// All problems, warnings too, in order of file and place.
     pub problems: Vec<Problem>,
     /// The texts that problems point into.
@@ -78,6 +89,17 @@ pub struct Broken {
     /// none.
     pub source: PathBuf,
     /// Its `[Install]` section as far as it could be read: what would start the pod.
+    pub install: Vec<Directive>,
+}
+
+/// A definition other than a pod's that has an error, or that podunit has no use for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose units there would be.
+    pub owner: Owner,
+    /// The definition, under the root of the running system.
+    pub source: PathBuf,
+    /// Its `[Install]` section as far as it could be read.
     pub install: Vec<Directive>,
 }
 
@@ -169,11 +191,17 @@ fn involving(
     let Definitions {
         pods,
         broken,
+        volumes,
+        images,
+        refused,
         problems,
         sources,
     } = collect(outcomes, problems, sources);
     definitions.pods.extend(pods);
     definitions.broken.extend(broken);
+    definitions.volumes.extend(volumes);
+    definitions.images.extend(images);
+    definitions.refused.extend(refused);
     definitions.problems.extend(problems);
     definitions.sources.extend(sources);
     counted
@@ -215,16 +243,36 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
         .flatten()
         .collect();
     let others: Vec<Definition> = others.iter().filter_map(Listed::read).collect();
-    let mut outcomes: Vec<Outcome> = others.iter().map(other::outcome).collect();
-    let mut of_pods = by_pod(&containers, &mut outcomes);
+    let (lone, member): (Vec<&Definition>, Vec<&Definition>) =
+        containers.iter().partition(|file| member::is_lone(file));
+    let mut no_pods = Vec::new();
+    let mut of_pods = by_pod(&member, &mut no_pods);
+    let of_kind = |kind| others.iter().filter(move |file| file.kind == kind);
     pods.extend(instances_of_members(&pods, &of_pods));
     let known = Known {
+        lone: lone.iter().map(|file| file.base.clone()).collect(),
+        volumes: of_kind(Kind::Volume)
+            .map(|file| (file.base.clone(), volume::name_of(file)))
+            .collect(),
+        images: of_kind(Kind::Image)
+            .map(|file| (file.base.clone(), image_file::request_of(file)))
+            .collect(),
         pods: pods.iter().map(|pod| pod.base.clone()).collect(),
         containers: of_pods
             .iter()
             .flat_map(|(pod, files)| files.iter().map(|(file, _)| (file.base.clone(), pod.clone())))
             .collect(),
     };
+    let mut outcomes: Vec<Outcome> = no_pods
+        .into_iter()
+        .map(|(file, problems)| Outcome::nothing(file, &known, problems))
+        .collect();
+    outcomes.extend(others.iter().map(|file| other::outcome(file, &known)));
+    outcomes.extend(
+        parallel::map(&lone, |file| Some(lone::outcome(file, &known)))
+            .into_iter()
+            .flatten(),
+    );
     // A pod's text is dropped when its model is made: a thousand of them would be most of the memory.
     let made = parallel::map(&pods, |listed| {
         let file = listed.read()?;
@@ -251,16 +299,16 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     (outcomes, problems, sources)
 }
 
-/// Containers by the pod that they name; those that name none get their outcome at once.
+/// Containers by the pod that they name; to `others` those that name none, and what is wrong with them.
 fn by_pod<'a>(
-    containers: &'a [Definition],
-    outcomes: &mut Vec<Outcome>,
+    containers: &[&'a Definition],
+    others: &mut Vec<(&'a Definition, Vec<Problem>)>,
 ) -> BTreeMap<String, Vec<(&'a Definition, Place)>> {
     let mut of_pods: BTreeMap<String, Vec<(&Definition, Place)>> = BTreeMap::new();
-    for file in containers {
+    for file in containers.iter().copied() {
         let mut problems = Vec::new();
         let Some(value) = member::pod_of(file, &mut problems) else {
-            outcomes.push(Outcome::nothing(file, problems));
+            others.push((file, problems));
             continue;
         };
         if let Some(named) = value.text.strip_suffix(Kind::Pod.suffix()) {
@@ -268,13 +316,13 @@ fn by_pod<'a>(
                 Ok(base) => of_pods.entry(base).or_default().push((file, value.place())),
                 Err((message, help)) => {
                     problems.push(value.error(message).help(help));
-                    outcomes.push(Outcome::nothing(file, problems));
+                    others.push((file, problems));
                 }
             }
         } else {
             let problem = value.error("this is not the file of a pod");
             problems.push(problem.help(format!("write Pod={}.pod", value.text)));
-            outcomes.push(Outcome::nothing(file, problems));
+            others.push((file, problems));
         }
     }
     of_pods
@@ -362,7 +410,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
     for (file, place) in containers {
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
-        member::from_file(file, &[], &mut Vec::new(), &mut problems);
+        member::from_file(file, &[], known, &mut Vec::new(), &mut problems);
         let near = nearest::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),

@@ -42,7 +42,10 @@ pub(super) fn read(
         .pod
         .extend(section::extensions(keys::POD, "[Pod]", extensions, problems));
     let settings = Settings::new(keys::POD, "[Pod]".to_owned(), std::mem::take(&mut sections.pod));
-    let (mut pod, mut ports) = own(name, definition, &settings, problems);
+    settings.check_keys(problems);
+    let mut pod = own(name, definition, &settings, problems);
+    let mut ports = Vec::new();
+    port::read(&settings, &mut ports, problems);
     let waits = member::waits_for_network(std::mem::take(&mut sections.quadlet), problems);
     pod.start_timeout = directive::start_timeout(&mut sections.service, problems);
 
@@ -69,12 +72,12 @@ pub(super) fn read(
             member::without_container(name, &parts.others, &names, containers, problems);
         } else {
             members.extend(member::from_section(
-                name, parts, &pod.name, definition, &inherited, &mut ports, problems,
+                name, parts, &pod.name, definition, &inherited, known, &mut ports, problems,
             ));
         }
     }
     for file in containers {
-        members.extend(member::from_file(file, &inherited, &mut ports, problems));
+        members.extend(member::from_file(file, &inherited, known, &mut ports, problems));
     }
     members.sort_by(|a, b| a.container.name.cmp(&b.container.name));
     resolve::one_of_each_name(&members, problems);
@@ -135,14 +138,13 @@ fn sort<'a>(definition: &'a Definition, problems: &mut Vec<Problem>) -> Sections
     sections
 }
 
-/// What `[Pod]` says.
-fn own(
+/// What `[Pod]` says, or `[Container]` of a container that is a pod of its own.
+pub(super) fn own(
     name: PodName,
     definition: &Definition,
     settings: &Settings,
     problems: &mut Vec<Problem>,
-) -> (Pod, Vec<Published>) {
-    settings.check_keys(problems);
+) -> Pod {
     if let Some(value) = settings
         .value("PodName", problems)
         .filter(|value| value.text != name.as_str())
@@ -151,10 +153,8 @@ fn own(
             "this has no effect: the pod is named after its file, and called `{name}` by commands"
         )));
     }
-    let mut ports = Vec::new();
-    port::read(settings, &mut ports, problems);
     let labels = settings.pairs("Label", problems);
-    let pod = Pod {
+    Pod {
         version: SCHEMA_VERSION,
         source: definition.path.clone(),
         service_name: instance::service_name(settings, problems),
@@ -175,8 +175,7 @@ fn own(
         members: Vec::new(),
         units: Default::default(),
         name,
-    };
-    (pod, ports)
+    }
 }
 
 fn hostname(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
@@ -226,7 +225,12 @@ fn network(settings: &Settings, problems: &mut Vec<Problem>) -> Network {
 }
 
 /// A network, or ports, that the pod cannot have.
-fn check_network(pod: &Pod, settings: &Settings, ports: &[Published], problems: &mut Vec<Problem>) {
+pub(super) fn check_network(
+    pod: &Pod,
+    settings: &Settings,
+    ports: &[Published],
+    problems: &mut Vec<Problem>,
+) {
     let network = settings.last_entry("Network").map(Entry::value_place);
     let share = settings.last_entry("Share").map(Entry::value_place);
     let wants_network = pod.network == Network::Host || network.is_some();
@@ -299,14 +303,14 @@ fn relate(
         .collect();
     names.dedup();
     let context = Context {
-        pod: &pod.name,
+        pod: Some(&pod.name),
         member: None,
         members: &names,
         known,
     };
     (pod.units.unit, _) = directive::unit(&sections.unit, context, problems);
     pod.units.service = directive::service(&sections.service, Owner::Pod, problems);
-    pod.units.install = directive::install(&sections.install, &pod.name, problems);
+    pod.units.install = directive::install(&sections.install, Some(&pod.name), problems);
     let mut orders = Vec::new();
     for member in members.iter_mut() {
         let name = member.container.name.clone();
@@ -317,7 +321,7 @@ fn relate(
         let units = &mut member.container.units;
         let (unit, order) = directive::unit(&member.unit, context, problems);
         orders.extend(order);
-        units.unit = unit;
+        units.unit.extend(unit);
         if member.waits_for_network {
             units.unit.extend(directive::after_network());
         }
@@ -325,7 +329,7 @@ fn relate(
         units
             .service
             .extend(directive::service(&member.service, Owner::Member, problems));
-        units.install = directive::install(&member.install, &pod.name, problems);
+        units.install = directive::install(&member.install, Some(&pod.name), problems);
     }
     lifecycle::check(members, problems);
     lifecycle::order(pod, members, &mut orders);

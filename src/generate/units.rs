@@ -5,7 +5,9 @@
 use super::images::Images;
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SLICE_DROP_IN, SUPERVISE, UnitFile, UnitSet, begin, install};
-use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Paths, Pod, Ready, Signal};
+use crate::model::{
+    Container, ContainerKind, Directive, ImageSource, Network, Owner, Paths, Pod, Ready, Signal,
+};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -44,7 +46,7 @@ pub fn of(pod: &Pod, images: &mut Images) -> Result<UnitSet, GenerateError> {
     files.push(infra(pod)?);
     files.push(supervisor(pod)?);
     Ok(UnitSet {
-        pod: pod.name.clone(),
+        owner: Owner::Pod(pod.name.clone()),
         source: pod.source.clone(),
         images: Vec::new(),
         files,

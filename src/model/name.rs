@@ -125,6 +125,12 @@ name_type!(
     ["infra"]
 );
 
+name_type!(
+    /// The name of a definition that is neither pod nor container, such as `data` for `data.volume`.
+    ResourceName,
+    []
+);
+
 impl PodName {
     /// The name up to an `@`, and what follows it: the instance, empty for a template.
     pub(super) fn parts(&self) -> (&str, Option<&str>) {
@@ -260,11 +266,6 @@ impl PodName {
     /// What the IDs of all containers of the pod begin with, and no other pod's.
     pub fn container_prefix(&self) -> String {
         format!("{}++", self.0.replace(':', "+3a").replace('@', "+40"))
-    }
-
-    /// The file name of the pod's drop-in for a unit that fetches an image which the pod asks for, `pod-X.conf`.
-    pub fn drop_in_file(&self) -> String {
-        format!("pod-{self}.conf")
     }
 
     /// The file name of the compiled pod, `pod-X.json`, which stands beside the units.

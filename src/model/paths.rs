@@ -175,6 +175,11 @@ impl Paths {
         self.under("/var/lib/podunit/images")
     }
 
+    /// Named volumes, a folder for each.
+    pub fn volumes(&self) -> PathBuf {
+        self.under("/var/lib/podunit/volumes")
+    }
+
     /// Held while images are updated.
     pub fn update_lock(&self) -> PathBuf {
         self.run().join(".update.lock")

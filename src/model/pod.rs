@@ -102,6 +102,10 @@ impl Pod {
         }
         match &self.service_name {
             Some(given) => names.push((service(given), self.name.unit())),
+            // A container that is a pod of its own.
+            None if self.source.extension().is_some_and(|kind| kind == "container") => {
+                names.push((service(name), self.name.unit()));
+            }
             None if self.members.iter().any(is_split) => {
                 names.push((service(&format!("{name}-pod")), self.name.unit()));
             }

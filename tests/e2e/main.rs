@@ -22,6 +22,7 @@ mod network;
 mod order;
 mod policy;
 mod probes;
+mod quadlet;
 mod readiness;
 #[path = "../guard/record.rs"]
 mod record;
