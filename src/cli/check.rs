@@ -94,7 +94,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     pod.name
                 ));
             }
-            let of_use = |refused: &&Refused| matches!(refused.owner, Owner::Volume(_) | Owner::Image(_));
+            let of_use = |refused: &&Refused| {
+                matches!(
+                    refused.owner,
+                    Owner::Volume(_) | Owner::Network(_) | Owner::Image(_)
+                )
+            };
             for Refused { owner, .. } in refused.iter().filter(of_use) {
                 text.push_str(&format!(
                     "The {owner} cannot be made until its errors are repaired.\n"

@@ -8,7 +8,7 @@ use crate::generate::emit::Output;
 use crate::generate::images::Images;
 use crate::generate::running::{self, Running};
 use crate::generate::{UnitSet, resources, stub, units};
-use crate::model::{ImageDefinition, Owner, Paths, Pod, PodName, Volume};
+use crate::model::{ImageDefinition, Owner, Paths, Pod, PodName, SharedNetwork, Volume};
 use anyhow::Context;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -137,6 +137,8 @@ enum Job<'a> {
     Volume(&'a Volume),
     /// An image.
     Image(&'a ImageDefinition),
+    /// A network.
+    Network(&'a SharedNetwork),
     /// The stub of another broken definition.
     Refused(&'a Refused),
 }
@@ -147,6 +149,7 @@ impl<'a> Job<'a> {
         let images = definitions.images.iter().map(Self::Image);
         images
             .chain(definitions.volumes.iter().map(Self::Volume))
+            .chain(definitions.networks.iter().map(Self::Network))
             .collect()
     }
 
@@ -159,6 +162,7 @@ impl<'a> Job<'a> {
             Self::Stub(broken) => (Owner::Pod(broken.name.clone()), &broken.source),
             Self::Volume(volume) => (Owner::Volume(volume.name.clone()), &volume.source),
             Self::Image(image) => (image.owner(), &image.source),
+            Self::Network(network) => (Owner::Network(network.name.clone()), &network.source),
             Self::Refused(refused) => (refused.owner.clone(), &refused.source),
         }
     }
@@ -289,6 +293,7 @@ impl Run {
             Job::Stub(broken) => (stub::of(owner.clone(), source, &broken.install), None),
             Job::Refused(refused) => (stub::of(owner.clone(), source, &refused.install), None),
             Job::Volume(volume) => (resources::volume(volume), None),
+            Job::Network(network) => (resources::network(network), None),
             Job::Image(image) => {
                 let set = resources::image(image, &mut self.images).and_then(|mut set| {
                     set.images = self.images.drop_in_of(image)?;

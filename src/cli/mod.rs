@@ -12,6 +12,7 @@ pub mod inspect;
 pub mod kill;
 pub mod logs;
 pub mod member;
+pub mod network;
 pub mod output;
 pub mod pages;
 pub mod ps;
@@ -88,6 +89,9 @@ enum Command {
     /// Steps of a pod's infra unit; systemd calls them.
     #[command(subcommand, hide = true)]
     Infra(infra::Command),
+    /// Steps of a network's unit; systemd calls them.
+    #[command(subcommand, hide = true)]
+    Network(network::Command),
     /// Steps of a member's unit; systemd calls them.
     #[command(subcommand, hide = true)]
     Member(member::Command),
@@ -100,6 +104,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return generate::as_systemd_generator(&arguments[1..]);
     }
     let paths = Paths::default();
+    if called_as == paths.name_server().file_name() {
+        output::error(&crate::network::answer_for_names(&paths, &arguments[1..]).into());
+        return ExitCode::from(FAILURE);
+    }
     let result = match Arguments::parse_from(arguments).command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -119,6 +127,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Volume(command) => volume::run(&command, &paths),
         Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),
+        Command::Network(command) => network::run(&command, &paths),
         Command::Member(command) => member::run(&command, &paths),
     };
     result.unwrap_or_else(|error| {

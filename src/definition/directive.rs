@@ -8,7 +8,7 @@ use super::section::short;
 use super::{resource, systemd_keys};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Severity};
-use crate::model::{Directive, MemberName, PodName, Request, ResourceName};
+use crate::model::{Directive, MemberName, PodName, Request, ResourceName, SharedNetwork};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use crate::unitfile::words;
 use crate::unitfile::write::unit_name_is_valid;
@@ -52,6 +52,12 @@ pub(super) struct Known {
     pub(super) volumes: BTreeMap<String, String>,
     /// Files of images, and what they ask for; nothing for one with an error.
     pub(super) images: BTreeMap<String, Option<Request>>,
+    /// Networks that have a file of their own, broken ones as nothing.
+    pub(super) networks: BTreeMap<String, Option<SharedNetwork>>,
+    /// Their files, by what Podman calls them.
+    pub(super) network_names: BTreeMap<String, String>,
+    /// What they have that another has, by file.
+    pub(super) network_clashes: BTreeMap<String, Vec<Problem>>,
 }
 
 /// Whose sections are read.
@@ -89,6 +95,8 @@ pub(super) enum Why {
     Init,
     /// The first is a sidecar.
     Sidecar,
+    /// The second has the first one's network.
+    Network,
 }
 
 /// Reads `[Unit]`: the directives to pass on, and the order among members that they ask for.
@@ -488,6 +496,7 @@ impl<'c> Context<'c> {
         let names: Vec<&str> = match kind {
             Kind::Volume => self.known.volumes.keys().map(String::as_str).collect(),
             Kind::Image => self.known.images.keys().map(String::as_str).collect(),
+            Kind::Network => self.known.networks.keys().map(String::as_str).collect(),
             _ => {
                 let message = format!("files {} are not supported by this version", kind.suffix());
                 return Err((message, None));

@@ -5,7 +5,7 @@ use super::document::{Definition, Entry};
 use super::outcome::{Made, Outcome, is_error};
 use super::refused::Owner;
 use super::section::{Settings, short};
-use super::{Broken, keys, lifecycle, member, pod, port, resolve, surroundings};
+use super::{Broken, keys, lifecycle, member, network, pod, port, resolve, surroundings};
 use crate::diagnostic::Problem;
 use crate::model::{Directive, FailurePolicy, Pod, PodName, Share};
 
@@ -76,7 +76,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     let mut member = member::from_file(file, &[], known, &mut ports, problems)?;
     // What says in [Pod] how the members are together says so here of the one.
     let settings = Settings::new(keys::POD, "[Container]".to_owned(), file.entries("Container"));
-    let mut pod = pod::own(name, file, &settings, problems);
+    let mut pod = pod::own(name, file, &settings, known, problems);
     pod.share = Share {
         net: true,
         ipc: false,
@@ -89,7 +89,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     pod.start_timeout = directive::start_timeout(&mut member.service.clone(), problems);
     resolve::unit_names_fit(&pod.name, std::slice::from_ref(&member), problems);
     port::check(&ports, problems);
-    pod::check_network(&pod, &settings, &ports, problems);
+    network::check(&pod, &settings, known, &ports, problems);
     surroundings::check(&mut pod, &settings, std::slice::from_ref(&member), problems);
 
     let (unit, whole): (Vec<Entry>, Vec<Entry>) =

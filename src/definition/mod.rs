@@ -23,6 +23,7 @@ mod member;
 mod mount;
 mod mount_key;
 mod names;
+mod network;
 mod other;
 mod outcome;
 mod parallel;
@@ -40,6 +41,7 @@ mod resource_keys;
 mod search;
 mod section;
 mod share;
+mod shared_network;
 mod signal;
 mod stop;
 mod surroundings;
@@ -50,7 +52,7 @@ pub use keys::{DOCUMENTED, documented_keys};
 
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
-use crate::model::{Directive, ImageDefinition, Owner, Paths, Pod, PodName, Volume};
+use crate::model::{Directive, ImageDefinition, Owner, Paths, Pod, PodName, SharedNetwork, Volume};
 use directive::Known;
 use document::{Definition, Kind};
 use folder::Folder;
@@ -72,6 +74,8 @@ pub struct Definitions {
     pub volumes: Vec<Volume>,
     /// Images, sorted by name.
     pub images: Vec<ImageDefinition>,
+    /// Networks, sorted by name.
+    pub networks: Vec<SharedNetwork>,
     /// Definitions other than pods that cannot be made.
     pub refused: Vec<Refused>,
     /// All problems, warnings too, in order of file and place.
@@ -193,6 +197,7 @@ fn involving(
         broken,
         volumes,
         images,
+        networks,
         refused,
         problems,
         sources,
@@ -201,6 +206,7 @@ fn involving(
     definitions.broken.extend(broken);
     definitions.volumes.extend(volumes);
     definitions.images.extend(images);
+    definitions.networks.extend(networks);
     definitions.refused.extend(refused);
     definitions.problems.extend(problems);
     definitions.sources.extend(sources);
@@ -249,6 +255,11 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let mut of_pods = by_pod(&member, &mut no_pods);
     let of_kind = |kind| others.iter().filter(move |file| file.kind == kind);
     pods.extend(instances_of_members(&pods, &of_pods));
+    let root = folders
+        .first()
+        .map(|folder| Paths::new(&folder.root))
+        .unwrap_or_default();
+    let (networks, network_clashes) = shared_network::read_all(&root, of_kind(Kind::Network));
     let known = Known {
         lone: lone.iter().map(|file| file.base.clone()).collect(),
         volumes: of_kind(Kind::Volume)
@@ -262,6 +273,11 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
             .iter()
             .flat_map(|(pod, files)| files.iter().map(|(file, _)| (file.base.clone(), pod.clone())))
             .collect(),
+        network_names: of_kind(Kind::Network)
+            .map(|file| (shared_network::name_of(file), file.base.clone()))
+            .collect(),
+        networks,
+        network_clashes,
     };
     let mut outcomes: Vec<Outcome> = no_pods
         .into_iter()

@@ -3,7 +3,7 @@
 use super::directive::Known;
 use super::document::{Definition, Kind};
 use super::outcome::{Made, Outcome, is_error};
-use super::{Refused, image_file, resource, volume};
+use super::{Refused, image_file, resource, shared_network, volume};
 use crate::diagnostic::Problem;
 use crate::model::Owner;
 
@@ -42,6 +42,20 @@ fn made(file: &Definition, owner: Owner, known: &Known, problems: &mut Vec<Probl
                 known,
                 problems,
             )))
+        }
+        Owner::Network(name) => {
+            let mut sections = resource::sections(file, problems);
+            let mut network = shared_network::read_own(name.clone(), file, &mut sections, problems).network;
+            network.units = resource::units(&sections, known, problems);
+            problems.extend(
+                known
+                    .network_clashes
+                    .get(&file.base)
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            );
+            Made::Network(Box::new(network))
         }
         _ => {
             problems.push(refusal(file));

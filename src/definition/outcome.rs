@@ -4,7 +4,7 @@ use super::directive::Known;
 use super::document::Definition;
 use super::{Broken, Definitions, Refused, member};
 use crate::diagnostic::{Place, Problem, Severity, Source};
-use crate::model::{ImageDefinition, Pod, PodName, Volume};
+use crate::model::{ImageDefinition, Pod, PodName, SharedNetwork, Volume};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,8 @@ pub(super) enum Made {
     Volume(Box<Volume>),
     /// An image.
     Image(Box<ImageDefinition>),
+    /// A network.
+    Network(Box<SharedNetwork>),
     /// Any other that cannot be made.
     Refused(Refused),
     /// Nothing that has a unit.
@@ -145,6 +147,7 @@ pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: V
             Made::Broken(broken) => all.broken.push(broken),
             Made::Volume(volume) => all.volumes.push(*volume),
             Made::Image(image) => all.images.push(*image),
+            Made::Network(network) => all.networks.push(*network),
             Made::Refused(refused) => all.refused.push(refused),
             Made::Nothing => {}
         }
@@ -153,6 +156,7 @@ pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: V
     all.broken.sort_by(|a, b| a.name.cmp(&b.name));
     all.volumes.sort_by(|a, b| a.name.cmp(&b.name));
     all.images.sort_by(|a, b| a.name.cmp(&b.name));
+    all.networks.sort_by(|a, b| a.name.cmp(&b.name));
     all.refused.sort_by(|a, b| a.owner.cmp(&b.owner));
     all.problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
     once(&mut all.problems);

@@ -4,14 +4,14 @@ use super::directive::{self, Context, Known};
 use super::document::{Definition, Entry};
 use super::heading::{self, Heading};
 use super::member::{self, Member};
-use super::port::{self, Published};
+use super::port;
 use super::refused::Owner;
 use super::resolve;
 use super::section::{self, Settings, short};
-use super::{instance, keys, lifecycle, limit, names, share, surroundings};
-use crate::diagnostic::{Place, Problem};
-use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{instance, keys, lifecycle, limit, names, network, share, surroundings};
+use crate::diagnostic::Problem;
+use crate::model::{MemberName, Pod, PodName, SCHEMA_VERSION};
+use std::collections::BTreeMap;
 
 /// Podman's `--shm-size`: 64 MiB.
 const SHM_SIZE: u64 = 64 << 20;
@@ -43,7 +43,7 @@ pub(super) fn read(
         .extend(section::extensions(keys::POD, "[Pod]", extensions, problems));
     let settings = Settings::new(keys::POD, "[Pod]".to_owned(), std::mem::take(&mut sections.pod));
     settings.check_keys(problems);
-    let mut pod = own(name, definition, &settings, problems);
+    let mut pod = own(name, definition, &settings, known, problems);
     let mut ports = Vec::new();
     port::read(&settings, &mut ports, problems);
     let waits = member::waits_for_network(std::mem::take(&mut sections.quadlet), problems);
@@ -83,7 +83,7 @@ pub(super) fn read(
     resolve::one_of_each_name(&members, problems);
     resolve::unit_names_fit(&pod.name, &members, problems);
     port::check(&ports, problems);
-    check_network(&pod, &settings, &ports, problems);
+    network::check(&pod, &settings, known, &ports, problems);
     surroundings::check(&mut pod, &settings, &members, problems);
 
     relate(&mut pod, &sections, &mut members, known, problems);
@@ -143,6 +143,7 @@ pub(super) fn own(
     name: PodName,
     definition: &Definition,
     settings: &Settings,
+    known: &Known,
     problems: &mut Vec<Problem>,
 ) -> Pod {
     if let Some(value) = settings
@@ -160,7 +161,7 @@ pub(super) fn own(
         service_name: instance::service_name(settings, problems),
         share: share::read(settings, problems),
         hostname: hostname(settings, problems),
-        network: network(settings, problems),
+        network: network::read(settings, known, problems),
         hosts: names::hosts(settings, problems),
         resolver: names::resolver(settings, problems),
         ports: Vec::new(),
@@ -194,99 +195,6 @@ fn hostname(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> 
         problems.push(problem.help("write at most 64 letters, digits, dashes and dots"));
     }
     Some(value.text)
-}
-
-fn network(settings: &Settings, problems: &mut Vec<Problem>) -> Network {
-    let mut values = settings.values("Network", problems);
-    let last = values.pop();
-    if let (Some(value), Some(first)) = (&last, values.first()) {
-        let problem = value.error("a pod has one network in this version");
-        problems.push(
-            problem
-                .other(first.place(), "the first one")
-                .help("remove one of them"),
-        );
-    }
-    match last.as_ref().map(|value| (value.text.as_str(), value)) {
-        None | Some(("bridge", _)) => Network::Bridge,
-        Some(("none", _)) => Network::None,
-        Some(("host", _)) => Network::Host,
-        Some((text, value)) => {
-            let kind = text.split_once(':').map_or(text, |(kind, _)| kind);
-            let problem = if ["none", "host", "bridge"].contains(&kind) {
-                value.error("options of networks are not supported by this version")
-            } else {
-                value.error("named networks are not supported by this version")
-            };
-            problems.push(problem.help("write none, host or bridge"));
-            Network::Bridge
-        }
-    }
-}
-
-/// A network, or ports, that the pod cannot have.
-pub(super) fn check_network(
-    pod: &Pod,
-    settings: &Settings,
-    ports: &[Published],
-    problems: &mut Vec<Problem>,
-) {
-    let network = settings.last_entry("Network").map(Entry::value_place);
-    let share = settings.last_entry("Share").map(Entry::value_place);
-    let wants_network = pod.network == Network::Host || network.is_some();
-    if let (false, true, Some(place)) = (
-        pod.share.net,
-        wants_network && pod.network != Network::None,
-        &network,
-    ) {
-        let problem = Problem::error(
-            place.clone(),
-            "the pod shares no network, so it cannot have this one",
-        );
-        problems.push(
-            with(problem, share.as_ref(), "net is not shared").help("add net to Share=, or remove Network="),
-        );
-    }
-    if pod.network == Network::None {
-        for value in settings.values("AddHost", problems) {
-            if value.text.ends_with(":host-gateway") {
-                let problem = value.error("a pod without a network cannot reach the host");
-                problems.push(
-                    with(problem, network.as_ref(), "no network").help("write an address, or remove it"),
-                );
-            }
-        }
-    }
-    let why = match pod.network {
-        _ if !pod.share.net => Some((share, "the pod shares no network", "add net to Share=")),
-        Network::Host => Some((
-            network,
-            "the pod has the network of the host",
-            "write Network=bridge, or remove PublishPort=: programs listen on the host itself",
-        )),
-        Network::None => Some((
-            network,
-            "the pod has no network",
-            "write Network=bridge, or remove PublishPort=",
-        )),
-        Network::Bridge => None,
-    };
-    let Some((place, why, help)) = why else { return };
-    let places: BTreeSet<_> = ports
-        .iter()
-        .map(|(_, place)| (place.path.clone(), place.bytes))
-        .collect();
-    for (path, bytes) in places {
-        let problem = Problem::error(Place { path, bytes }, format!("no port can be published: {why}"));
-        problems.push(with(problem, place.as_ref(), why).help(help));
-    }
-}
-
-fn with(problem: Problem, place: Option<&Place>, word: &str) -> Problem {
-    match place {
-        Some(place) => problem.other(place.clone(), word),
-        None => problem,
-    }
 }
 
 /// Reads the sections that systemd owns, and resolves the names in them.

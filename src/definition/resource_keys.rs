@@ -1,7 +1,8 @@
-//! Keys of the definitions that are neither pod nor container: `[Volume]` and `[Image]`. Part of the one table, [`super::keys`].
+//! Keys of the definitions that are neither pod nor container: `[Volume]`, `[Network]` and `[Image]`. Part of the one
+//! table, [`super::keys`].
 
-use super::keys::Rule::{All, Args, Bool, Pairs, Single, Words};
-use super::keys::Status::{Honoured, Unsupported};
+use super::keys::Rule::{All, Args, Bool, Pairs, Single};
+use super::keys::Status::{Honoured, NoEffect, Unsupported};
 use super::keys::{Key, NO_GLOBAL, NO_MODULE, key};
 
 const UNIT_NAME: &str = "units are named after the file; write Alias= in [Install]";
@@ -49,4 +50,28 @@ pub(super) const IMAGE: &[Key] = &[
     key("ServiceName", Single, Unsupported(UNIT_NAME), "Name of the unit"),
     key("TLSVerify", Bool, Honoured, "Whether the registry must show a certificate that is trusted"),
     key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
+];
+
+/// Keys of `[Network]`.
+#[rustfmt::skip]
+pub(super) const NETWORK: &[Key] = &[
+    key("ContainersConfModule", All, Unsupported(NO_MODULE), "Modules of containers.conf"),
+    key("DNS", All, Honoured, "Name servers that are asked for names that are none on the network; the host's if absent"),
+    key("DisableDNS", Bool, Honoured, "Whether pods cannot find each other by name"),
+    key("Driver", Single, Honoured, "How pods are connected: bridge (if absent), macvlan or ipvlan"),
+    key("Gateway", All, Honoured, "The address that leads out of the Subnet= at the same position; the first of it if absent"),
+    key("GlobalArgs", Args, Unsupported(NO_GLOBAL), "Arguments to podman"),
+    key("IPAMDriver", Single, Honoured, "Who gives out addresses: host-local (podunit, if absent), or none"),
+    key("IPRange", All, Honoured, "Addresses that are given out of the Subnet= at the same position: FIRST-LAST, or a smaller subnet"),
+    key("IPv6", Bool, Honoured, "Whether there is a subnet of IPv6: one is chosen if no Subnet= is"),
+    key("InterfaceName", Single, Honoured, "Name of the bridge; with macvlan and ipvlan the interface of the host that pods share"),
+    key("Internal", Bool, Honoured, "Whether nothing leads out of it"),
+    key("Label", Pairs, Honoured, "Labels, NAME=value"),
+    key("NetworkDeleteOnStop", Bool, NoEffect("a network is gone when its unit is stopped, always"), "Whether it is removed then"),
+    key("NetworkName", Single, Honoured, "Another name for Network= of pods; systemd- and the name of the file if absent"),
+    key("Options", Pairs, Honoured, "Options of the driver: mtu, vlan, isolate, metric, no_default_route, vrf, mode, bclim, parent"),
+    key("PodmanArgs", Args, Unsupported(NO_PODMAN), "Arguments to podman network create"),
+    key("Route", All, Honoured, "Routes of the pods: DESTINATION,GATEWAY[,METRIC]"),
+    key("ServiceName", Single, Unsupported(UNIT_NAME), "Name of the unit"),
+    key("Subnet", All, Honoured, "Addresses of the network, such as 10.20.0.0/24; chosen if absent"),
 ];

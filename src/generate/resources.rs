@@ -2,7 +2,9 @@
 
 use super::images::Images;
 use super::{GenerateError, Link, PODUNIT, UnitFile, UnitSet, begin, install};
-use crate::model::{Directive, ImageDefinition, Owner, Passthrough, PullPolicy, Volume, VolumeSource};
+use crate::model::{
+    Directive, ImageDefinition, Owner, Passthrough, PullPolicy, SharedNetwork, Volume, VolumeSource,
+};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -92,6 +94,30 @@ pub fn image(image: &ImageDefinition, images: &mut Images) -> Result<UnitSet, Ge
     unit.exec("ExecStop", &["/usr/bin/true"]);
     let compiled = serde_json::to_string(image)?;
     set(image.owner(), &image.source, unit, &image.units, compiled)
+}
+
+/// `x-network.service`: there while pods can be connected to the network.
+///
+/// # Errors
+/// Something that the definition says for systemd cannot be in a unit file.
+pub fn network(network: &SharedNetwork) -> Result<UnitSet, GenerateError> {
+    let name = network.name.as_str();
+    let mut unit = begin(&format!("Network {name}"), &network.source);
+    pass(&mut unit, &network.units.unit);
+    unit.section("Service")
+        .token("Type", "oneshot")
+        .token("RemainAfterExit", "yes");
+    unit.exec("ExecStart", &[PODUNIT, "network", "start", name]);
+    unit.exec("ExecStop", &[PODUNIT, "network", "stop", name]);
+    pass(&mut unit, &network.units.service);
+    let compiled = serde_json::to_string(network)?;
+    set(
+        Owner::Network(network.name.clone()),
+        &network.source,
+        unit,
+        &network.units,
+        compiled,
+    )
 }
 
 /// `[Unit]` and `[Service]` of an image's definition, for the unit that fetches it.

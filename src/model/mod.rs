@@ -23,6 +23,7 @@ pub mod reference;
 pub mod request;
 pub mod settings;
 pub mod signal;
+pub mod subnet;
 pub mod volume;
 
 pub use container::{
@@ -35,7 +36,10 @@ pub use image::{ImageConfig, UnpackedImage};
 pub use image_definition::ImageDefinition;
 pub use linux::{Device, LinuxSettings};
 pub use name::{MemberName, PodName, ResourceName};
-pub use network::{HostAddress, HostEntry, Network, Resolver};
+pub use network::{
+    Attachment, Driver, HostAddress, HostEntry, Mac, MacError, NETWORK_SCHEMA_VERSION, Network, Pool,
+    Resolver, Route, SharedNetwork,
+};
 pub use owner::Owner;
 pub use paths::Paths;
 pub use platform::Platform;
@@ -47,6 +51,7 @@ pub use reference::{Reference, ReferenceError, reference_key};
 pub use request::{PullPolicy, Request};
 pub use settings::Settings;
 pub use signal::{Signal, SignalMap};
+pub use subnet::{Subnet, SubnetError};
 pub use volume::{Volume, VolumeMount, VolumeSource};
 
 /// Whether a value says nothing, and need not be written.

@@ -124,12 +124,19 @@ name_type!(
     MemberName,
     ["infra"]
 );
-
 name_type!(
     /// The name of a definition that is neither pod nor container, such as `data` for `data.volume`.
     ResourceName,
     []
 );
+
+impl ResourceName {
+    /// The name of the default bridge for netavark, part of the names of firewall chains. No definition of a network
+    /// can have it.
+    pub fn of_default_network() -> Self {
+        Self("podunit".to_owned())
+    }
+}
 
 impl PodName {
     /// The name up to an `@`, and what follows it: the instance, empty for a template.

@@ -1,6 +1,6 @@
 //! Where things are, under a root that is passed in. Nothing else in the house spells these paths.
 
-use super::{MemberName, PodName};
+use super::{MemberName, PodName, ResourceName};
 use std::path::{Path, PathBuf};
 
 /// `podunit`, as units name it. Programs stand at fixed places: a unit file of a package is read on another machine than
@@ -143,6 +143,26 @@ impl Paths {
     /// State that all pods share: the address book. A name with a dot cannot be a pod's.
     pub fn run_network(&self) -> PathBuf {
         self.run().join(".network")
+    }
+
+    /// A network that pods share, as it is since its unit was started: not there if it is not.
+    pub fn shared_network(&self, network: &ResourceName) -> PathBuf {
+        self.shared_networks().join(network.as_str())
+    }
+
+    /// The folder of all of them, each called by its name.
+    pub fn shared_networks(&self) -> PathBuf {
+        self.run_network().join("shared")
+    }
+
+    /// The name by which netavark starts aardvark-dns: a link to `podunit`, which becomes it.
+    pub fn name_server(&self) -> PathBuf {
+        self.under("/usr/libexec/podunit/podunit-names")
+    }
+
+    /// Where distributions install aardvark-dns, which answers for names on networks.
+    pub fn aardvark(&self) -> [PathBuf; 2] {
+        ["/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns"].map(|file| self.under(file))
     }
 
     /// The folder where the OCI runtime keeps its state (`crun --root`), one for all pods: what crun compiles of a

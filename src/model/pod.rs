@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Version of the compiled pod's schema. A reader takes older versions, whose fields mean what they meant, and refuses
 /// newer ones, in words.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 /// The oldest version that is read: a pod that runs keeps what an earlier podunit wrote.
 pub const OLDEST_SCHEMA: u32 = 1;
 

@@ -19,6 +19,7 @@ mod isolation;
 mod keys;
 mod machine;
 mod network;
+mod networks;
 mod order;
 mod policy;
 mod probes;
