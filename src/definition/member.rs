@@ -104,7 +104,6 @@ fn list(names: &[&str]) -> String {
 pub(super) fn from_section<'a>(
     name: &str,
     parts: Sections<'a>,
-    pod: &PodName,
     definition: &Definition,
     inherited: &[Entry<'a>],
     known: &Known,
@@ -116,13 +115,6 @@ pub(super) fn from_section<'a>(
     let unit = with_short(&parts.container, parts.unit);
     let own = [inherited, &parts.container].concat();
     let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), own);
-    if let Some(value) = settings
-        .value("Pod", problems)
-        .filter(|value| value.text != format!("{pod}.pod"))
-    {
-        let problem = value.error(format!("this container is in the file of the pod `{pod}`"));
-        problems.push(problem.help("remove Pod="));
-    }
     let container = container::read(
         member,
         &definition.path,
@@ -141,6 +133,18 @@ pub(super) fn from_section<'a>(
         waits_for_network: false,
         settings,
     })
+}
+
+/// In the pod's own file, `Pod=` may say no other.
+pub(super) fn check_pod(member: &Member, pod: &PodName, problems: &mut Vec<Problem>) {
+    if let Some(value) = member
+        .settings
+        .value("Pod", problems)
+        .filter(|value| value.text != format!("{pod}.pod"))
+    {
+        let problem = value.error(format!("this container is in the file of the pod `{pod}`"));
+        problems.push(problem.help("remove Pod="));
+    }
 }
 
 /// A member from a file of its own.

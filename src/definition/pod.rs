@@ -71,9 +71,12 @@ pub(super) fn read(
         if parts.headers.is_empty() {
             member::without_container(name, &parts.others, &names, containers, problems);
         } else {
-            members.extend(member::from_section(
-                name, parts, &pod.name, definition, &inherited, known, &mut ports, problems,
-            ));
+            let member =
+                member::from_section(name, parts, definition, &inherited, known, &mut ports, problems);
+            if let Some(member) = &member {
+                member::check_pod(member, &pod.name, problems);
+            }
+            members.extend(member);
         }
     }
     for file in containers {

@@ -243,7 +243,7 @@ impl Options {
         Surroundings {
             addresses: all
                 .iter()
-                .flat_map(|(name, _)| addresses(*name))
+                .flat_map(|(name, _)| addresses(name))
                 .copied()
                 .collect(),
             gateway: outward.or_else(|| infos().flat_map(Info::gateways).next()),

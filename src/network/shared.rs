@@ -300,7 +300,7 @@ mod tests {
         assert!(six.subnet.to_string().starts_with("fd") && six.subnet.prefix() == 64);
         // Taken by the host: the next one.
         let route = (four.subnet, "eth0".to_owned());
-        let second = chosen(&back, &default, &[route.clone()], b"machine").unwrap();
+        let second = chosen(&back, &default, std::slice::from_ref(&route), b"machine").unwrap();
         assert!(!second.pools[0].subnet.overlaps(four.subnet));
         // But not by its own bridge.
         let own = (route.0, "pu-back".to_owned());
