@@ -307,7 +307,8 @@ fn unknown(
             None => {
                 let key = short(key);
                 let message = format!("systemd 257 does not know {key}= in [{section}], and would ignore it");
-                Problem::warning(place, message).help(keys::REMOVE)
+                let problem = Problem::warning(place, message).help(keys::REMOVE);
+                problem.code("unknown-to-systemd")
             }
         },
     )

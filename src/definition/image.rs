@@ -88,7 +88,8 @@ pub(super) fn auto_update(settings: &Settings, problems: &mut Vec<Problem>) -> O
         problems.push(
             pull.warning(message)
                 .other(value.place(), "updates")
-                .help("leave Pull= out"),
+                .help("leave Pull= out")
+                .code("update-final"),
         );
     }
     match value.text.as_str() {

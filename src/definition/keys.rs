@@ -12,7 +12,7 @@ use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
 
 /// How the assignments of a key become values. Where nothing else is said, an empty assignment clears what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub enum Rule {
     /// The last assignment, one pair of `"` around it removed; empty is as if unset.
     Single,
     /// Each assignment is a value, one pair of `"` around it removed, which Quadlet would leave there.
@@ -29,6 +29,16 @@ pub(super) enum Rule {
     Bool,
     /// A number, the last assignment.
     Number,
+}
+
+/// The rule of a key, by the name of its section.
+pub fn rule_of(section: &str, key: &str) -> Option<Rule> {
+    let table = match section {
+        "Pod" => POD,
+        "Container" => CONTAINER,
+        _ => return None,
+    };
+    find(table, key).map(|key| key.rule)
 }
 
 /// What this version does with a key.

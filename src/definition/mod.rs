@@ -18,6 +18,7 @@ mod keys;
 mod lifecycle;
 mod limit;
 mod linux;
+mod lint;
 mod lone;
 mod member;
 mod mount;
@@ -48,7 +49,8 @@ mod surroundings;
 mod systemd_keys;
 mod volume;
 
-pub use keys::{DOCUMENTED, documented_keys};
+pub use keys::{DOCUMENTED, Rule, documented_keys, rule_of};
+pub use lint::{LINTS, Lint, Lints, PROBLEMS};
 
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
@@ -109,13 +111,34 @@ pub struct Refused {
 
 /// Reads all definitions under the root of `paths`.
 pub fn read(paths: &Paths) -> Definitions {
-    let (outcomes, problems, sources) = outcomes(&folders(paths));
+    let (outcomes, problems, sources) = outcomes(&folders(paths), None);
+    collect(outcomes, problems, sources)
+}
+
+/// The same, looking also for what is probably not what was meant.
+pub fn check(paths: &Paths, lints: Lints) -> Definitions {
+    let (mut outcomes, problems, sources) = outcomes(&folders(paths), Some(lints));
+    lint::across(&mut outcomes, &|_| true);
     collect(outcomes, problems, sources)
 }
 
 /// Reads the pods that `files` have a part in: among all definitions of `paths` if a file lies in one of their folders
 /// and counts there, else among those of the folder in which it lies.
 pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
+    read_some(paths, files, None, None)
+}
+
+/// The same, [checked](check).
+pub fn check_files(paths: &Paths, files: &[PathBuf], lints: Lints) -> Definitions {
+    read_some(paths, files, None, Some(lints))
+}
+
+/// [Checks](check_files) one file as if it held `text`; it need not be there.
+pub fn check_text(paths: &Paths, file: PathBuf, text: Vec<u8>, lints: Lints) -> Definitions {
+    read_some(paths, &[file], Some(text), Some(lints))
+}
+
+fn read_some(paths: &Paths, files: &[PathBuf], text: Option<Vec<u8>>, lints: Option<Lints>) -> Definitions {
     // By folder: as typed first, and the names in it.
     let mut groups: BTreeMap<PathBuf, (&Path, BTreeSet<&OsStr>)> = BTreeMap::new();
     for file in files {
@@ -132,13 +155,21 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
             .1
             .extend(file.file_name());
     }
-    let all = folders(paths);
+    let mut all = folders(paths);
+    // With a text there is one file.
+    let instead = text.zip(files.first().and_then(|file| file.file_name()));
+    let instead = instead.map(|(text, name)| (name.to_string_lossy().into_owned(), text));
     let mut definitions = Definitions::default();
     for (real, (folder, mut names)) in groups {
         let shown =
             |folder: &Path, names: &BTreeSet<&OsStr>| names.iter().map(|name| folder.join(name)).collect();
-        if let Some(known) = all.iter().find_map(|known| shown_in(known, folder, &real)) {
-            let counted = involving(&all, &shown(&known, &names), &mut definitions);
+        if let Some((at, known)) = all
+            .iter()
+            .enumerate()
+            .find_map(|(at, known)| Some((at, shown_in(known, folder, &real)?)))
+        {
+            all[at].instead = instead.clone().map(|(name, text)| (known.join(name), text));
+            let counted = involving(&all, &shown(&known, &names), lints, &mut definitions);
             names.retain(|name| !counted.contains(&known.join(name)));
         }
         if !names.is_empty() {
@@ -148,13 +179,14 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
                 path,
                 shown: folder.to_owned(),
                 is_deep: false,
+                instead: instead.clone().map(|(name, text)| (folder.join(name), text)),
             };
             let files = shown(folder, &names);
-            let counted = involving(&[alone], &files, &mut definitions);
+            let counted = involving(&[alone], &files, lints, &mut definitions);
             let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null or an empty file";
             let masked = files
                 .difference(&counted)
-                .map(|file| Problem::warning(Place::file(file), message));
+                .map(|file| Problem::warning(Place::file(file), message).code("masked"));
             definitions.problems.extend(masked);
         }
     }
@@ -184,10 +216,13 @@ fn shown_in(known: &Folder, typed: &Path, real: &Path) -> Option<PathBuf> {
 fn involving(
     folders: &[Folder],
     files: &BTreeSet<PathBuf>,
+    lints: Option<Lints>,
     definitions: &mut Definitions,
 ) -> BTreeSet<PathBuf> {
-    let (mut outcomes, problems, sources) = outcomes(folders);
-    outcomes.retain(|outcome| outcome.files.iter().any(|file| files.contains(file)));
+    let (mut outcomes, problems, sources) = outcomes(folders, lints);
+    let involved = |outcome: &Outcome| outcome.files.iter().any(|file| files.contains(file));
+    lint::across(&mut outcomes, &involved);
+    outcomes.retain(involved);
     let counted = outcomes
         .iter()
         .flat_map(|outcome| outcome.files.iter().cloned())
@@ -213,6 +248,39 @@ fn involving(
     counted
 }
 
+/// All files that have a part in what `files` have a part in, drop-ins too; each as it would be shown to the user.
+pub fn parts(paths: &Paths, files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut parts: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    let folders: BTreeSet<PathBuf> = files
+        .iter()
+        .map(|file| file.parent().unwrap_or(Path::new("")).to_owned())
+        .collect();
+    for folder in folders {
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &folder
+        };
+        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
+        let alone = Folder {
+            root: paths.root().to_owned(),
+            path: real.strip_prefix(paths.root()).unwrap_or(&real).to_owned(),
+            shown: folder,
+            is_deep: false,
+            instead: None,
+        };
+        let (outcomes, _, _) = outcomes(&[alone], None);
+        let own = |outcome: &&Outcome| outcome.files.iter().any(|file| files.contains(file));
+        parts.extend(
+            outcomes
+                .iter()
+                .filter(own)
+                .flat_map(|outcome| outcome.files.iter().cloned()),
+        );
+    }
+    parts
+}
+
 /// Whether a file of this name is a definition.
 pub fn is_definition(name: &str) -> bool {
     Kind::of(name).is_some()
@@ -227,13 +295,14 @@ fn folders(paths: &Paths) -> Vec<Folder> {
             shown: Path::new("/").join(&path),
             path,
             is_deep: true,
+            instead: None,
         }
     };
     paths.definition_dirs().into_iter().map(folder).collect()
 }
 
 /// What becomes of everything in `folders`; what is wrong with the folders themselves; texts that problems point into.
-fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
+fn outcomes(folders: &[Folder], lints: Option<Lints>) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let mut problems = Vec::new();
     let listings = search::open(folders, &mut problems);
     let (mut pods, mut containers, mut others) = (Vec::new(), Vec::new(), Vec::new());
@@ -293,8 +362,9 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let made = parallel::map(&pods, |listed| {
         let file = listed.read()?;
         let containers = members_of(&file.base, &of_pods);
-        let outcome = outcome(&file, &containers, &known);
-        let pointed = !outcome.problems.is_empty();
+        let outcome = outcome(&file, &containers, &known, lints);
+        // A lint may point into a pod that is fine itself.
+        let pointed = !outcome.problems.is_empty() || lints.is_some();
         let sources: Vec<Source> = file.into_sources().filter(|_| pointed).collect();
         Some((outcome, sources))
     });
@@ -380,7 +450,7 @@ fn members_of<'a>(
 }
 
 /// One pod with its containers.
-fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outcome {
+fn outcome(file: &Definition, containers: &[&Definition], known: &Known, lints: Option<Lints>) -> Outcome {
     let parts = std::iter::once(&file).chain(containers);
     let files: Vec<PathBuf> = parts
         .clone()
@@ -399,10 +469,15 @@ fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outc
                 files,
                 made: Made::Nothing,
                 problems,
+                published: Vec::new(),
             };
         }
     };
     let pod = pod::read(name.clone(), file, containers, known, &mut problems);
+    let published = match lints {
+        Some(lints) => lint::pod(Some(file), containers, lints, &mut problems),
+        None => Vec::new(),
+    };
     let made = if problems.iter().any(is_error) {
         Made::Broken(Broken {
             name,
@@ -416,6 +491,7 @@ fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outc
         files,
         made,
         problems,
+        published,
     }
 }
 
@@ -451,5 +527,6 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
         files,
         made,
         problems,
+        published: Vec::new(),
     }
 }

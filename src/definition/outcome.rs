@@ -2,6 +2,7 @@
 
 use super::directive::Known;
 use super::document::Definition;
+use super::port::Published;
 use super::{Broken, Definitions, Refused, member};
 use crate::diagnostic::{Place, Problem, Severity, Source};
 use crate::model::{ImageDefinition, Pod, PodName, SharedNetwork, Volume};
@@ -17,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) made: Made,
     /// What is wrong with them.
     pub(super) problems: Vec<Problem>,
+    /// The ports that it publishes, where lints are asked for.
+    pub(super) published: Vec<Published>,
 }
 
 /// See [`Outcome`].
@@ -58,6 +61,7 @@ impl Outcome {
             files: file.files.clone(),
             made: Made::Nothing,
             problems,
+            published: Vec::new(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Outcome {
             );
             self.problems.truncate(MOST);
             self.problems
-                .push(Problem::warning(Place::file(self.source()), message));
+                .push(Problem::warning(Place::file(self.source()), message).code("more-problems"));
         }
     }
 

@@ -147,7 +147,8 @@ pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
     }
 }
 
-fn overlap(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+/// Whether a port on one address is the same port as on the other; none stands for all addresses.
+pub(super) fn overlap(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
             one == other

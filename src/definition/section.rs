@@ -28,6 +28,11 @@ impl Value<'_> {
         Self { text, ..self.clone() }
     }
 
+    /// The folder of the file in which it stands.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.entry.folder()
+    }
+
     /// An error about this value; `message` follows `Key=value: `.
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Problem {
         Problem::error(
