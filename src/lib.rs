@@ -20,6 +20,7 @@
 //! | [`timeline`] | when the steps of a start began | `sys` |
 //! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
 //! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |
+//! | [`import`] | what people have from elsewhere → definitions, as text | `definition` `diagnostic` `unitfile` |
 //! | [`infra`] | the namespaces of a pod | `compiled` `unitfile` `model` `sys` |
 //! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
 //! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
@@ -40,6 +41,7 @@ pub mod definition;
 pub mod diagnostic;
 pub mod generate;
 pub mod image;
+pub mod import;
 pub mod infra;
 pub mod member;
 pub mod model;

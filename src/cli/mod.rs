@@ -7,6 +7,7 @@ pub mod exec;
 pub mod freeze;
 pub mod generate;
 pub mod image;
+pub mod import;
 pub mod infra;
 pub mod inspect;
 pub mod kill;
@@ -67,6 +68,7 @@ struct Arguments {
 enum Command {
     Generate(generate::Arguments),
     Check(check::Arguments),
+    Import(import::Arguments),
     Ps(ps::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
@@ -111,6 +113,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let result = match Arguments::parse_from(arguments).command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Ps(arguments) => ps::run(&arguments, &paths),
         Command::Status(arguments) => status::run(&arguments, &paths),
         Command::Top(arguments) => top::run(&arguments, &paths),
