@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod auto_update;
 pub mod check;
+pub mod down;
 pub mod exec;
 pub mod freeze;
 pub mod generate;
@@ -23,6 +24,7 @@ pub mod settings;
 pub mod status;
 pub mod target;
 pub mod top;
+pub mod up;
 pub mod view;
 pub mod volume;
 
@@ -69,6 +71,8 @@ enum Command {
     Generate(generate::Arguments),
     Check(check::Arguments),
     Import(import::Arguments),
+    Up(up::Arguments),
+    Down(down::Arguments),
     Ps(ps::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
@@ -114,6 +118,8 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Up(arguments) => up::run(&arguments, &paths),
+        Command::Down(arguments) => down::run(&arguments, &paths),
         Command::Ps(arguments) => ps::run(&arguments, &paths),
         Command::Status(arguments) => status::run(&arguments, &paths),
         Command::Top(arguments) => top::run(&arguments, &paths),

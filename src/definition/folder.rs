@@ -108,7 +108,7 @@ impl<'a> Directory<'a> {
     pub(super) fn entries(&self, problems: &mut Vec<Problem>) -> Vec<Entry> {
         let mut entries = list(&self.fd, &self.place(), problems);
         if let Some((path, _)) = &self.folder.instead
-            && path.parent() == Some(&self.place())
+            && path.parent() == Some(self.place().as_path())
             && let Some(name) = path.file_name()
         {
             let name = name.to_string_lossy().into_owned();
@@ -123,7 +123,7 @@ impl<'a> Directory<'a> {
     /// What is read in the place of a file, if something is.
     pub(super) fn instead(&self, name: &Path) -> Option<&[u8]> {
         let (path, text) = self.folder.instead.as_ref()?;
-        (*path == self.shown(name)).then_some(text)
+        (*path == self.shown(name)).then_some(text.as_slice())
     }
 
     /// What is in the folder `name` of this one, sorted by name; nothing if it is not there.

@@ -154,6 +154,10 @@ fn texts<'a>(file: Option<&'a Definition>, containers: &[&'a Definition]) -> Tex
                     let Some(name) = name.or(own) else { continue };
                     members.entry(name).or_default().service.extend(entries);
                 }
+                Heading::Extensions => match own {
+                    Some(name) => members.entry(name).or_default().container.extend(entries),
+                    None => pod.extend(entries),
+                },
                 _ => {}
             }
         }

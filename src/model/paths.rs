@@ -50,6 +50,17 @@ impl Paths {
         .map(|dir| self.under(dir))
     }
 
+    /// The folder for definitions that are gone at reboot: one of the [above](Self::definition_dirs).
+    pub fn passing_definitions(&self) -> PathBuf {
+        self.under("/run/podunit/definitions")
+    }
+
+    /// Which of them `podunit up` has put there for a pod: a path below the folder on each line. A name with a dot
+    /// cannot be a pod's.
+    pub fn brought_up(&self, pod: &PodName) -> PathBuf {
+        self.run().join(".up").join(pod.as_str())
+    }
+
     /// The host's settings, the first that exists.
     pub fn settings_files(&self) -> [PathBuf; 2] {
         ["/etc/podunit/podunit.conf", "/usr/share/podunit/podunit.conf"].map(|file| self.under(file))

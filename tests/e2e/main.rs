@@ -39,6 +39,7 @@ mod surroundings;
 mod templates;
 #[path = "../guard/trace.rs"]
 mod trace;
+mod up;
 mod updates;
 
 /// The founding pod, as in `examples/my-shared-pod.pod`.
