@@ -27,6 +27,7 @@ pub(super) fn outcome(file: &Definition, known: &Known) -> Outcome {
         files: file.files.clone(),
         made,
         problems,
+        published: Vec::new(),
     }
 }
 
