@@ -10,30 +10,29 @@ use std::path::Path;
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     #[serde(flatten)]
-    pub(super) place: Where,
+    place: Where,
     severity: Severity,
-    code: &'static str,
     message: String,
     help: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) related: Option<Related>,
+    related: Option<Related>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Related {
+struct Related {
     #[serde(flatten)]
-    pub(super) place: Where,
-    pub(super) message: String,
+    place: Where,
+    message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Where {
-    pub(super) file: String,
-    pub(super) line: Option<usize>,
-    pub(super) column: Option<usize>,
-    pub(super) end_line: Option<usize>,
-    pub(super) end_column: Option<usize>,
+struct Where {
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    end_line: Option<usize>,
+    end_column: Option<usize>,
 }
 
 impl Record {
@@ -43,7 +42,6 @@ impl Record {
         Self {
             place: Where::new(&problem.place, sources),
             severity: problem.severity,
-            code: problem.code,
             message: problem.message.clone(),
             help: problem.help.clone(),
             related: related.map(|(place, word)| Related {
@@ -92,7 +90,7 @@ mod tests {
         let json = serde_json::to_value(Record::new(&problem, &[source])).unwrap();
         let expected = serde_json::json!({
             "file": "/x.pod", "line": 2, "column": 7, "endLine": 2, "endColumn": 10,
-            "severity": "error", "code": "invalid", "message": "m", "help": "h",
+            "severity": "error", "message": "m", "help": "h",
         });
         assert_eq!(json, expected);
     }

@@ -12,8 +12,6 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
-    /// SCTP.
-    Sctp,
 }
 
 impl fmt::Display for Protocol {
@@ -21,7 +19,6 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
-            Self::Sctp => "sctp",
         })
     }
 }
@@ -32,7 +29,7 @@ impl fmt::Display for Protocol {
 pub struct PortMapping {
     /// Address of the host to listen on; all addresses if absent.
     pub host_ip: Option<IpAddr>,
-    /// Port on the host, 1 to 65535; 0 for one that is chosen when the pod starts.
+    /// Port on the host, 1 to 65535.
     pub host_port: u16,
     /// Port in the pod, 1 to 65535.
     pub container_port: u16,
@@ -48,11 +45,6 @@ impl fmt::Display for PortMapping {
             Some(ip) => write!(f, "{ip}:")?,
             None => {}
         }
-        match (self.host_port, self.host_ip) {
-            (0, Some(_)) => f.write_str(":")?,
-            (0, None) => {}
-            (port, _) => write!(f, "{port}:")?,
-        }
-        write!(f, "{}/{}", self.container_port, self.protocol)
+        write!(f, "{}:{}/{}", self.host_port, self.container_port, self.protocol)
     }
 }
