@@ -132,10 +132,7 @@ pub(super) fn service(entries: &[Entry], owner: Owner, problems: &mut Vec<Proble
 
 /// What makes a unit wait until the network is online.
 pub(super) fn after_network() -> [Directive; 2] {
-    ["Wants", "After"].map(|key| Directive {
-        key: key.to_owned(),
-        value: "network-online.target".to_owned(),
-    })
+    ["Wants", "After"].map(|key| Directive::new(key, "network-online.target"))
 }
 
 /// Reads `[Install]`: the directives from which the generator makes links. Those with an error are left out.
@@ -190,10 +187,7 @@ pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Probl
             names.push(name);
         }
         if is_whole {
-            directives.push(Directive {
-                key: key.to_owned(),
-                value: names.join(" "),
-            });
+            directives.push(Directive::new(key, names.join(" ")));
         }
     }
     directives
@@ -243,10 +237,7 @@ pub(super) fn start_timeout(entries: &mut Vec<Entry>, problems: &mut Vec<Problem
 }
 
 fn directive(entry: Entry) -> Directive {
-    Directive {
-        key: entry.key().to_owned(),
-        value: entry.value().to_owned(),
-    }
+    Directive::new(entry.key(), entry.value())
 }
 
 fn refuse(entry: Entry, refusal: refused::Refusal) -> Problem {
@@ -360,10 +351,7 @@ fn relation(
             }
         }
     }
-    Directive {
-        key: entry.key().to_owned(),
-        value: units.join(" "),
-    }
+    Directive::new(entry.key(), units.join(" "))
 }
 
 impl<'c> Context<'c> {

@@ -174,8 +174,7 @@ pub(super) fn order(pod: &Pod, members: &mut [Member], orders: &mut Vec<Order>) 
         let name = member.container.name.to_string();
         let own = ["Requires", "After"].into_iter().filter_map(|key| {
             let value = lines.get(&(name.as_str(), key))?.join(" ");
-            let key = key.to_owned();
-            Some(Directive { key, value })
+            Some(Directive::new(key, value))
         });
         member.container.units.unit.splice(0..0, own);
     }

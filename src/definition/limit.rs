@@ -16,13 +16,6 @@ pub(super) fn read(settings: &Settings, problems: &mut Vec<Problem>) -> Vec<Dire
         .collect()
 }
 
-fn directive(key: &str, value: impl ToString) -> Directive {
-    Directive {
-        key: key.to_owned(),
-        value: value.to_string(),
-    }
-}
-
 /// A size as Podman takes it: bytes, or with b, k, m, g.
 pub(super) fn size(text: &str) -> Option<u64> {
     let bare = text.strip_suffix(['b', 'B']).unwrap_or(text);
@@ -36,7 +29,7 @@ fn memory(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Directive>
     match size(&value.text) {
         // For Podman, none.
         Some(0) => None,
-        Some(bytes) => Some(directive("MemoryMax", bytes)),
+        Some(bytes) => Some(Directive::new("MemoryMax", bytes.to_string())),
         None => {
             let problem = value.error("this is not a size");
             problems.push(problem.help("write bytes, or a size such as 512m or 2g"));
@@ -59,14 +52,14 @@ pub(super) fn shm_size(settings: &Settings, problems: &mut Vec<Problem>) -> Opti
 fn pids(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Directive> {
     let value = settings.value("PidsLimit", problems)?;
     match value.text.parse::<i64>() {
-        Ok(-1 | 0) => Some(directive("TasksMax", "infinity")),
+        Ok(-1 | 0) => Some(Directive::new("TasksMax", "infinity")),
         Ok(number) if number > 0 => {
             if number.unsigned_abs() < STEPS {
                 let problem =
                     value.warning("the steps that start the container count too, and may not be possible");
                 problems.push(problem.help(format!("write {STEPS} or more")));
             }
-            Some(directive("TasksMax", number))
+            Some(Directive::new("TasksMax", number.to_string()))
         }
         _ => {
             let problem = value.error("this is not a number of processes");

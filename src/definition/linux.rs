@@ -177,10 +177,7 @@ fn devices(settings: &Settings, directives: &mut Vec<Directive>, problems: &mut 
 }
 
 fn allow(device: &str, rights: &str) -> Directive {
-    Directive {
-        key: "DeviceAllow".to_owned(),
-        value: format!("{device} {rights}"),
-    }
+    Directive::new("DeviceAllow", format!("{device} {rights}"))
 }
 
 /// Reads `[-]HOST[:CONTAINER][:RIGHTS]`, and gives the rights to allow: making the node takes one that the container
@@ -213,11 +210,7 @@ fn device(value: &Value, problems: &mut Vec<Problem>) -> Option<(Device, String)
         problems.push(problem.help("write an absolute path such as /dev/fuse; Volume= is for other files"));
         return None;
     };
-    let Some(target) = mount::container_path(target).filter(|path| path != "/") else {
-        let problem = value.error(format!("`{target}` cannot be the place in the container"));
-        problems.push(problem.help("write an absolute path without `..`"));
-        return None;
-    };
+    let target = mount::target_path(target, value, problems)?;
     let device = Device {
         source,
         target,

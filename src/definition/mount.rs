@@ -196,7 +196,8 @@ pub(super) fn container_path(text: &str) -> Option<String> {
     (text.starts_with('/') && !climbs).then(|| plain(Path::new(text)))
 }
 
-fn target_path(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<String> {
+/// The same of a place where something can be put, which `/` is not.
+pub(super) fn target_path(text: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<String> {
     let path = container_path(text).filter(|path| path != "/");
     if path.is_none() {
         let problem = value.error(format!("`{text}` cannot be the place in the container"));

@@ -164,11 +164,7 @@ fn tmpfs_options(parts: &Parts, value: &Value, problems: &mut Vec<Problem>) -> O
 }
 
 fn devpts(parts: &Parts, target: &str, value: &Value, problems: &mut Vec<Problem>) -> Option<Devpts> {
-    let Some(target) = mount::container_path(target).filter(|path| path != "/") else {
-        let problem = value.error(format!("`{target}` cannot be the place in the container"));
-        problems.push(problem.help("write an absolute path without `..`, and not /"));
-        return None;
-    };
+    let target = mount::target_path(target, value, problems)?;
     let fits = |part: &str| match part.split_once('=') {
         Some(("uid" | "gid" | "max", number)) => number.parse::<u32>().is_ok(),
         Some(("mode", mode)) => u32::from_str_radix(mode, 8).is_ok_and(|mode| mode <= 0o777),

@@ -3,7 +3,7 @@
 //! Assignments are put into the parsed text, so that whoever reads the section need not know of it; their places are
 //! those of the words.
 
-use super::document::{Definition, Kind};
+use super::document::{Definition, Document, Kind};
 use super::keys::{self, Key, Rule};
 use super::podman_flags::{Flag, POD_CREATE, RUN, SECURITY, To};
 use super::section::short;
@@ -50,7 +50,8 @@ pub(super) fn expand(definition: &mut Definition) {
 /// Where an assignment stands: document, section, assignment.
 type At = (usize, usize, usize);
 
-fn of_section(definition: &mut Definition, name: &str) {
+/// The assignments of the key in all sections called `name`.
+fn assignments(definition: &Definition, name: &str) -> Vec<At> {
     let mut found: Vec<At> = Vec::new();
     for (document, text) in definition.documents.iter().enumerate() {
         for (section, own) in text.file().sections.iter().enumerate() {
@@ -66,6 +67,31 @@ fn of_section(definition: &mut Definition, name: &str) {
             }
         }
     }
+    found
+}
+
+/// The words of an assignment of this text.
+fn tokens(text: &Document, assignment: &Assignment, problems: &mut Vec<Problem>) -> Vec<Token> {
+    let token = |word: words::Word| Token {
+        span: assignment.span_of(word.start, word.end),
+        text: word.text,
+    };
+    match words::split(&assignment.value) {
+        Ok(words) => words.into_iter().map(token).collect(),
+        Err(error) => {
+            let span = assignment.span_of(error.start, error.end);
+            let place = Place {
+                path: text.path.clone(),
+                bytes: Some((span.start, span.end)),
+            };
+            problems.push(Problem::error(place, format!("{KEY}=: {}", error.message)));
+            Vec::new()
+        }
+    }
+}
+
+fn of_section(definition: &mut Definition, name: &str) {
+    let found = assignments(definition, name);
     let is_pod = name == "Pod";
     let service = match (definition.kind, name.split_once(' ')) {
         (Kind::Pod, Some((_, member))) => format!("Service {}", member.trim()),
@@ -78,25 +104,13 @@ fn of_section(definition: &mut Definition, name: &str) {
             continue;
         };
         let text = &definition.documents[document];
-        let mut tokens = Vec::new();
-        for (_, section, at) in here {
-            let assignment = &text.file().sections[*section].assignments[*at];
-            match words::split(&assignment.value) {
-                Ok(words) => tokens.extend(words.into_iter().map(|word| Token {
-                    span: assignment.span_of(word.start, word.end),
-                    text: word.text,
-                })),
-                Err(error) => {
-                    let span = assignment.span_of(error.start, error.end);
-                    let bytes = Some((span.start, span.end));
-                    let path = text.path.clone();
-                    let message = format!("{KEY}=: {}", error.message);
-                    definition
-                        .problems
-                        .push(Problem::error(Place { path, bytes }, message));
-                }
-            }
-        }
+        let sections = &text.file().sections;
+        let words = here
+            .flat_map(|&(_, section, at)| {
+                let assignment = &sections[section].assignments[at];
+                tokens(text, assignment, &mut definition.problems)
+            })
+            .collect();
         let mut reader = Reader {
             flags: if is_pod { POD_CREATE } else { RUN },
             keys: if is_pod { keys::POD } else { keys::CONTAINER },
@@ -107,7 +121,7 @@ fn of_section(definition: &mut Definition, name: &str) {
             refused: Vec::new(),
             problems: Vec::new(),
         };
-        reader.read(tokens);
+        reader.read(words);
         reader.name_refused();
         definition.problems.append(&mut reader.problems);
         let sections = &mut definition.documents[document].file_mut().sections;

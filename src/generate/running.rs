@@ -75,13 +75,9 @@ impl Running {
     /// The units of members that `pod`, read from the definition as it is now, has no more. It may be the template of
     /// the pod that runs.
     pub fn vanished(&self, pod: &Pod) -> Vec<UnitFile> {
-        let still: Vec<String> = pod
-            .members
-            .iter()
-            .map(|member| self.name.member_unit(&member.name))
-            .chain([self.name.unit(), self.name.infra_unit(), self.name.slice()])
-            .chain(self.name.slice_of_all())
-            .collect();
+        let mut still = pod.service_units_of(&self.name);
+        still.push(self.name.slice());
+        still.extend(self.name.slice_of_all());
         let gone = |file: &&UnitFile| !still.contains(&file.name);
         self.files.iter().filter(gone).cloned().collect()
     }

@@ -380,10 +380,7 @@ fn without(units: &[String], line: &Directive) -> Option<Directive> {
         .filter(is_other)
         .collect::<Vec<&str>>()
         .join(" ");
-    (!value.is_empty()).then(|| Directive {
-        key: line.key.clone(),
-        value,
-    })
+    (!value.is_empty()).then(|| Directive::new(&line.key, value))
 }
 
 /// How long the supervisor may wait for everything to stop: one member after the other, then infra. That is the longest

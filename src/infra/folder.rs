@@ -88,12 +88,11 @@ fn keep_what_is_started(paths: &Paths, name: &PodName, at: &PodPaths) -> Result<
 /// The units of a pod, each with the file that is copied: that of `from`, the pod itself or its template.
 fn copies(pod: &Pod, from: &PodName) -> Vec<(String, String)> {
     let name = &pod.name;
-    let members = pod.members.iter().map(|member| &member.name);
-    let mut copies: Vec<(String, String)> = members
-        .map(|member| (name.member_unit(member), from.member_unit(member)))
+    let mut copies: Vec<(String, String)> = pod
+        .service_units()
+        .into_iter()
+        .zip(pod.service_units_of(from))
         .collect();
-    copies.push((name.infra_unit(), from.infra_unit()));
-    copies.push((name.unit(), from.unit()));
     copies.extend(name.slice_of_all().map(|all| (all.clone(), all)));
     copies.push((
         name.slice(),

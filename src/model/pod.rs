@@ -75,12 +75,13 @@ impl Pod {
 
     /// Names of all units of the pod but the slice: supervisor, infra, members.
     pub fn service_units(&self) -> Vec<String> {
-        let mut units = vec![self.name.unit(), self.name.infra_unit()];
-        units.extend(
-            self.members
-                .iter()
-                .map(|member| self.name.member_unit(&member.name)),
-        );
+        self.service_units_of(&self.name)
+    }
+
+    /// The same of a pod that has these members and is called `name`: an instance of this template, or its template.
+    pub fn service_units_of(&self, name: &PodName) -> Vec<String> {
+        let mut units = vec![name.unit(), name.infra_unit()];
+        units.extend(self.members.iter().map(|member| name.member_unit(&member.name)));
         units
     }
 
@@ -181,6 +182,16 @@ pub struct Directive {
     pub key: String,
     /// The value as systemd would read it: one line, comments and continuations taken out.
     pub value: String,
+}
+
+impl Directive {
+    /// A line of that key and value.
+    pub fn new(key: &str, value: impl Into<String>) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: value.into(),
+        }
+    }
 }
 
 /// Sections that systemd owns, in the order in which they were written, re-serialised by the generator.

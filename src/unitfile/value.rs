@@ -28,9 +28,16 @@ pub enum TimeSpan {
 impl fmt::Display for TimeSpan {
     /// Writes what [`parse_time_span`] and systemd read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written())
+    }
+}
+
+impl TimeSpan {
+    /// What its [`Display`](fmt::Display) writes.
+    pub fn written(self) -> String {
         match self {
-            Self::Finite(span) => f.write_str(&format_time_span(*span)),
-            Self::Infinite => f.write_str("infinity"),
+            Self::Finite(span) => format_time_span(span),
+            Self::Infinite => "infinity".to_owned(),
         }
     }
 }

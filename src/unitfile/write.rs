@@ -4,7 +4,7 @@
 //! that were asked for and no other.
 
 pub use super::name::{escape, unit_name_is_valid};
-use super::value::{TimeSpan, format_time_span};
+use super::value::TimeSpan;
 use super::{Alphabet, BLANKS, has_hidden, specifier, words};
 use std::path::Path;
 
@@ -177,10 +177,7 @@ impl UnitWriter {
 
     /// Writes a time span.
     pub fn time(&mut self, key: &str, span: TimeSpan) -> &mut Self {
-        match span {
-            TimeSpan::Finite(span) => self.directive(key, &format_time_span(span)),
-            TimeSpan::Infinite => self.directive(key, "infinity"),
-        }
+        self.directive(key, &span.written())
     }
 
     /// Writes a value that was written for systemd, as it is: what it means is its author's business, but it

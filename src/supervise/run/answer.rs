@@ -1,7 +1,7 @@
 //! Answers: to signals sent to the pod, and to clients of the D-Bus interface.
 
 use super::Supervisor;
-use super::jobs::freeze;
+use super::jobs::{freeze, look};
 use crate::model::{MemberName, Signal};
 use crate::supervise::deliver::{self, Order};
 use crate::supervise::event::{Action, Event};
@@ -158,11 +158,8 @@ impl Supervisor {
                     },
                 );
             }
-            // systemd 252 tells nobody. The properties are true before the client has its answer.
-            let (seen, done_looking) = oneshot::channel();
-            if requests.send(Request::Look { seen }).await.is_ok() {
-                let _ = done_looking.await;
-            }
+            // The properties are true before the client has its answer.
+            look(&requests).await;
             let _ = answer.send(done);
         });
     }

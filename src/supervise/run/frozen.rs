@@ -3,9 +3,8 @@
 //! froze the pod, the supervisor, which is outside of it, lets it go on then.
 
 use super::Supervisor;
-use super::jobs::freeze;
+use super::jobs::{freeze, look};
 use crate::supervise::event::Role;
-use crate::supervise::service::Request;
 use crate::sys::{cgroup, pidfd, reactor};
 use crate::systemd::journal::Priority;
 use crate::systemd::unit::Active;
@@ -13,7 +12,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::oneshot;
 
 /// PID 1 of a pod that is frozen.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl Supervisor {
         self.killed_frozen = killed;
     }
 
-    /// Has systemd let a unit go on, and looks what has become of it: systemd 252 tells nobody.
+    /// Has systemd let a unit go on, and looks what has become of it.
     fn thaw(&self, unit: String) {
         let Some(bus) = self.bus.as_ref().map(|bus| bus.connection().clone()) else {
             return;
@@ -83,11 +81,7 @@ impl Supervisor {
         let (log, requests) = (self.log.clone(), self.requests.0.clone());
         tokio::spawn(async move {
             match freeze(&bus, &unit, false).await {
-                Ok(()) => {
-                    // Who looks needs no answer.
-                    let (seen, _) = oneshot::channel();
-                    let _ = requests.send(Request::Look { seen }).await;
-                }
+                Ok(()) => look(&requests).await,
                 Err(why) => log.line(Priority::Warning, &why),
             }
         });

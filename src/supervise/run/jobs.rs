@@ -2,8 +2,10 @@
 
 use super::Supervisor;
 use crate::supervise::event::Role;
+use crate::supervise::service::Request;
 use crate::systemd::journal::Priority;
 use crate::systemd::manager;
+use tokio::sync::{mpsc, oneshot};
 use zbus::Connection;
 
 /// One thing that is asked for.
@@ -67,7 +69,16 @@ impl Supervisor {
     }
 }
 
-/// Has systemd hold the processes of a unit still, those of a slice too, or let them go on; in the words of an error, why it does not.
+/// Looks at all units, and returns when that is done: of what freezes and thaws, systemd 252 tells nobody.
+pub(super) async fn look(requests: &mpsc::Sender<Request>) {
+    let (seen, done) = oneshot::channel();
+    if requests.send(Request::Look { seen }).await.is_ok() {
+        let _ = done.await;
+    }
+}
+
+/// Has systemd hold the processes of a unit still, those of a slice too, or let them go on; in the words of an error, why
+/// it does not.
 pub(super) async fn freeze(bus: &Connection, unit: &str, still: bool) -> Result<(), String> {
     let verb = if still { "freeze" } else { "thaw" };
     let done = manager::freeze_unit(bus, unit, still).await;

@@ -137,6 +137,11 @@ impl Pod {
         )
     }
 
+    /// A pod of these members that starts, its namespaces up.
+    fn starting(parts: [Part; 2], members: [Unit; 2]) -> Self {
+        Self::of(parts, FailurePolicy::Isolate, None, up(1), members)
+    }
+
     fn of(
         parts: [Part; 2],
         on_failure: FailurePolicy,

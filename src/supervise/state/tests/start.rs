@@ -145,25 +145,13 @@ fn what_the_pod_does_not_need_neither_holds_it_up_nor_degrades_it() {
             .iter()
             .any(|action| matches!(action, Action::Alarm(_)))
     );
-    let pod = Pod::of(
-        [main("a"), needless("b")],
-        FailurePolicy::Isolate,
-        None,
-        up(1),
-        [up(2), ended()],
-    );
+    let pod = Pod::starting([main("a"), needless("b")], [up(2), ended()]);
     assert_eq!(pod.machine.state(), PodState::Starting);
 }
 
 #[test]
 fn an_init_member_is_done_when_it_has_ended_with_success() {
-    let mut pod = Pod::of(
-        [init("a"), main("b")],
-        FailurePolicy::Isolate,
-        None,
-        up(1),
-        [running(), waiting()],
-    );
+    let mut pod = Pod::starting([init("a"), main("b")], [running(), waiting()]);
     assert_eq!(pod.status(), "0/1 ready: init a is running; b waits for its turn");
     pod.member(0, done());
     pod.member(1, up(3));
@@ -177,13 +165,7 @@ fn an_init_member_is_done_when_it_has_ended_with_success() {
 
 #[test]
 fn an_init_member_that_fails_is_named_and_not_those_that_wait_for_it() {
-    let mut pod = Pod::of(
-        [main("a"), init("b")],
-        FailurePolicy::Isolate,
-        None,
-        up(1),
-        [waiting(), running()],
-    );
+    let mut pod = Pod::starting([main("a"), init("b")], [waiting(), running()]);
     // systemd may tell of the cancelled start first: before that is judged, all units are read again.
     let actions = pod.machine.step(Event::Unit(Role::Member(0), Box::new(down(0))));
     assert!(

@@ -4,13 +4,7 @@ use super::*;
 
 #[test]
 fn an_init_member_that_is_stopped_while_it_runs_has_not_failed() {
-    let mut pod = Pod::of(
-        [init("a"), main("b")],
-        FailurePolicy::Isolate,
-        None,
-        up(1),
-        [running(), waiting()],
-    );
+    let mut pod = Pod::starting([init("a"), main("b")], [running(), waiting()]);
     pod.own = Active::Deactivating;
     pod.step(Event::Stop);
     let actions = pod.member(0, failed("signal", 15));
