@@ -35,6 +35,7 @@ install:
 	@test -x $(built)/podunit || { echo "make install: $(built)/podunit is not there, run make first" >&2; exit 1; }
 	install -Dm755 $(built)/podunit $(bin)/podunit
 	install -Dm755 -t $(libexec) $(built)/podunit-supervise $(built)/podunit-pause
+	ln -sfn ../../bin/podunit $(libexec)/podunit-names
 	install -d $(systemd)/system-generators
 	ln -sfn ../../../bin/podunit $(systemd)/system-generators/podunit-generator
 	install -Dm644 -t $(systemd)/system units/*.slice units/*.service units/*.timer

@@ -1,8 +1,12 @@
 //! Finding and reading compiled pods (`pod-X.json`), for every program that works on a pod by its name.
 
-use crate::model::{OLDEST_SCHEMA, Paths, Pod, PodName, Request, SCHEMA_VERSION, request};
+use crate::model::{
+    ImageDefinition, OLDEST_SCHEMA, Owner, Paths, Pod, PodName, Request, ResourceName, SCHEMA_VERSION,
+    request,
+};
 use crate::sys::file;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -53,9 +57,19 @@ pub enum CompiledError {
         /// The version it says.
         version: u32,
     },
+    /// No folder of unit files holds what another definition says.
+    #[error(
+        "there is no {owner}: no folder of unit files holds {}; `podunit check` says what is wrong with the \
+         definitions, and `systemctl daemon-reload` makes the units of a new one",
+        owner.compiled_file()
+    )]
+    NoDefinition {
+        /// What was asked for.
+        owner: Owner,
+    },
     /// No pod has a request with this ID.
     #[error(
-        "no pod asks for an image with the request ID {id}: the definition has changed since the unit was made; \
+        "no definition asks for an image with the request ID {id}: the definition has changed since the unit was made; \
          `systemctl daemon-reload` takes that up"
     )]
     NoRequest {
@@ -136,6 +150,20 @@ pub fn name_of(file: &Path) -> Option<PodName> {
     name.strip_prefix("pod-")?.strip_suffix(".json")?.parse().ok()
 }
 
+/// What the definition of a volume or an image says, as systemd has it now.
+///
+/// # Errors
+/// There is none, or it cannot be used.
+pub fn definition<T: DeserializeOwned>(paths: &Paths, owner: Owner) -> Result<T, CompiledError> {
+    let file = owner.compiled_file();
+    for path in paths.unit_dirs().map(|dir| dir.join(&file)) {
+        if let Some(found) = read_any(&path)? {
+            return Ok(found);
+        }
+    }
+    Err(CompiledError::NoDefinition { owner })
+}
+
 /// The pod as it was started, from `/run/podunit/X/pod.json`; a pod that does not run is looked up with [`find`].
 ///
 /// # Errors
@@ -163,6 +191,20 @@ pub fn pods_and_templates(paths: &Paths) -> BTreeSet<PodName> {
     generated.chain(running).collect()
 }
 
+/// Names of all definitions of a kind, such as `volume`, of which there is a compiled form.
+pub fn resources(paths: &Paths, kind: &str) -> BTreeSet<ResourceName> {
+    let files = paths.unit_dirs().into_iter().flat_map(|dir| file_names(&dir));
+    files
+        .filter_map(|file| {
+            let name = file
+                .strip_prefix(kind)?
+                .strip_prefix('-')?
+                .strip_suffix(".json")?;
+            name.parse().ok()
+        })
+        .collect()
+}
+
 /// The request with this ID, of whichever pod has it. That pod is named by a drop-in of the request's unit; where there
 /// is none, since the pod has gone or has another definition now and still runs, all pods are looked through.
 ///
@@ -172,8 +214,22 @@ pub fn request(paths: &Paths, id: &str) -> Result<Request, CompiledError> {
     let folder = format!("{}.d", request::unit_of(id));
     // No other text is an ID, nor part of a path.
     let is_id = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    let asking =
-        (paths.unit_dirs().into_iter().filter(|_| is_id)).flat_map(|dir| named(&dir.join(&folder), ".conf"));
+    let drop_ins: Vec<PathBuf> = (paths.unit_dirs().into_iter().filter(|_| is_id))
+        .map(|dir| dir.join(&folder))
+        .collect();
+    let of_image = |file: String| {
+        let name = file.strip_prefix("image-")?.strip_suffix(".conf")?.parse().ok()?;
+        let image: ImageDefinition = definition(paths, Owner::Image(name)).ok()?;
+        Some(image.request).filter(|request| request.id() == id)
+    };
+    let mut of_images = drop_ins
+        .iter()
+        .flat_map(|dir| file_names(dir))
+        .filter_map(of_image);
+    if let Some(request) = of_images.next() {
+        return Ok(request);
+    }
+    let asking = drop_ins.iter().flat_map(|dir| named(dir, ".conf"));
     let of_pod = |pod: PodName| {
         let compiled = [find(paths, &pod).map(|(pod, _)| pod), running(paths, &pod)];
         let mut requests = compiled
@@ -204,6 +260,16 @@ fn file_names(dir: &Path) -> impl Iterator<Item = String> + use<> {
 }
 
 fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
+    match read_any::<Pod>(path)? {
+        Some(found) if found.name != *pod => Err(CompiledError::Name {
+            path: path.to_owned(),
+            name: found.name,
+        }),
+        found => Ok(found),
+    }
+}
+
+fn read_any<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CompiledError> {
     let text = match file::read_whole(path, LARGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -214,18 +280,10 @@ fn read(path: &Path, pod: &PodName) -> Result<Option<Pod>, CompiledError> {
             });
         }
     };
-    let found = parse(&text, path)?;
-    if found.name == *pod {
-        Ok(Some(found))
-    } else {
-        Err(CompiledError::Name {
-            path: path.to_owned(),
-            name: found.name,
-        })
-    }
+    parse(&text, path).map(Some)
 }
 
-fn parse(text: &[u8], path: &Path) -> Result<Pod, CompiledError> {
+fn parse<T: DeserializeOwned>(text: &[u8], path: &Path) -> Result<T, CompiledError> {
     /// What every version of the schema has.
     #[derive(Deserialize)]
     struct Header {

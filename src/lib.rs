@@ -20,10 +20,12 @@
 //! | [`timeline`] | when the steps of a start began | `sys` |
 //! | [`definition`] | files → model | `unitfile` `diagnostic` `model` `sys` |
 //! | [`generate`] | model → unit files → a directory | `unitfile` `diagnostic` `model` `sys` |
+//! | [`import`] | what people have from elsewhere → definitions, as text | `definition` `diagnostic` `unitfile` |
 //! | [`infra`] | the namespaces of a pod | `compiled` `unitfile` `model` `sys` |
 //! | [`network`] | netavark, addresses, ports, hosts file | `unitfile` `model` `sys` |
 //! | [`image`] | archives, the store, unpacking | `unitfile` `model` `sys` |
-//! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` |
+//! | [`volume`] | named volumes: made, filled, mounted, removed | `model` `sys` |
+//! | [`member`] | one container, until it is ready and systemd's | `compiled` `timeline` `unitfile` `model` `sys` `systemd` `volume` |
 //! | [`systemd`] | all conversation with systemd: D-Bus, notify | `model` `sys` |
 //! | [`supervise`] | the running pod | `compiled` `infra` `timeline` `model` `sys` `systemd` |
 //! | [`update`] | newer images for running members | `compiled` `image` `model` `supervise` `sys` `systemd` |
@@ -39,6 +41,7 @@ pub mod definition;
 pub mod diagnostic;
 pub mod generate;
 pub mod image;
+pub mod import;
 pub mod infra;
 pub mod member;
 pub mod model;
@@ -49,3 +52,4 @@ pub mod systemd;
 pub mod timeline;
 pub mod unitfile;
 pub mod update;
+pub mod volume;

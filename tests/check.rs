@@ -1,5 +1,5 @@
 //! `podunit check` as a user runs it: each folder of `tests/fixtures/check` is a file tree with definitions, and
-//! what the program says of them. `UPDATE=1 cargo test --test check` writes the expectations anew.
+//! what the program says of them; in `tests/fixtures/lint` are those that are legal and probably wrong. `UPDATE=1 cargo test --test check` writes the expectations anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,16 +11,22 @@ use podunit::diagnostic::{self, Severity};
 use podunit::model::{ImageSource, Paths, Pod, Request};
 use proptest::prelude::*;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/check")
 }
 
+/// Without lints, which most definitions here would have for the sake of brevity.
 fn check(arguments: &[&str], folder: &Path) -> Output {
+    run(&[&["--allow", "lints"], arguments].concat(), folder)
+}
+
+fn run(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_podunit"));
     command
         .arg("check")
@@ -263,6 +269,8 @@ proptest! {
         drop_in in prop::collection::vec(line(), 0..5),
         container in prop::collection::vec(line(), 0..8),
     ) {
+        // Without Pod= it would be a pod of its own.
+        let container: Vec<String> = container.into_iter().filter(|line| !line.contains("Pod")).collect();
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("etc/podunit");
         fs::create_dir_all(folder.join("a.pod.d")).unwrap();
@@ -334,6 +342,7 @@ fn files_are_checked_with_what_belongs_to_them() {
     write("web.pod", "[Pod]\n");
     write("nginx.container", "[Container]\nPod=web.pod\nImage=image\n");
     write("bad.pod", "[Pod]\nNonsense=1\n");
+    fs::create_dir(root.path().join("web.pod.d")).unwrap();
     symlink("/dev/null", root.path().join("masked.pod")).unwrap();
     let said = |arguments: &[&str]| all_of(&check(arguments, root.path()));
     assert_eq!(
@@ -354,12 +363,12 @@ fn files_are_checked_with_what_belongs_to_them() {
     assert!(said(&["web.pod"]).contains("--> nginx.container:3:1"));
     for (argument, message) in [
         ("none.pod", "none.pod cannot be checked: No such file"),
-        (".", "not a definition"),
+        ("web.pod.d", "no definition in web.pod.d"),
         ("web.pod.d/10.conf", "cannot be checked"),
     ] {
         let said = said(&[argument]);
         assert!(
-            said.contains(message) && said.ends_with("exit status 1\n"),
+            said.contains(message) && said.ends_with("exit status 2\n"),
             "{said}"
         );
     }
@@ -372,4 +381,156 @@ fn a_file_of_the_host_is_checked_with_all_folders_of_the_host() {
     let output = check(&["--root", ".", "usr/share/podunit/web.pod"], &folder);
     let alone = all_of(&output);
     assert!(alone.contains("/etc/podunit/web.pod.d/40-member.conf"), "{alone}");
+}
+
+#[test]
+fn a_folder_is_all_definitions_in_it() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("pods");
+    fs::create_dir(&folder).unwrap();
+    for name in ["a.pod", "b.pod", ".hidden.pod", "README"] {
+        fs::write(folder.join(name), "[Container a]\nImage=image\n").unwrap();
+    }
+    let said = all_of(&check(&["pods"], root.path()));
+    assert_eq!(said, "podunit check: 2 pods; no problem\nexit status 0\n");
+}
+
+fn from_input(arguments: &[&str], folder: &Path, text: &[u8]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podunit"));
+    let command = command.arg("check").args(arguments).current_dir(folder);
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    // It may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(text);
+    all_of(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn standard_input_stands_in_the_place_of_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let good = b"[Container a]\nImage=image:1\n";
+    assert_eq!(
+        from_input(&["-"], folder, good),
+        "podunit check: 1 pod; no problem\nexit status 0\n"
+    );
+    // Those beside it count: here the container finds the pod that the editor holds, whatever is on disk.
+    fs::write(folder.join("web.pod"), "[Pod]\nNonsense=1\n").unwrap();
+    fs::write(
+        folder.join("db.container"),
+        "[Container]\nPod=web.pod\nImage=image:1\n",
+    )
+    .unwrap();
+    assert_eq!(
+        from_input(&["--name", "web.pod", "-"], folder, b"[Pod]\n"),
+        "podunit check: 1 pod; no problem\nexit status 0\n"
+    );
+    let said = from_input(&["--name", "web.pod", "-"], folder, b"[Pod]\nShar=net\n");
+    assert!(
+        said.contains("--> web.pod:2:1") && said.contains("did you mean Share="),
+        "{said}"
+    );
+    let said = from_input(&["-"], folder, b"[Pod]\n\xff\n");
+    assert!(
+        said.contains("not UTF-8") && said.ends_with("exit status 1\n"),
+        "{said}"
+    );
+    for (arguments, message) in [
+        (&["-", "web.pod"][..], "`-` stands alone"),
+        (&["--name", "web.txt", "-"], "not a definition"),
+        (&["--name", "nowhere/web.pod", "-"], "not a directory"),
+        (&["--allow", "ports-repeated", "-"], "did you mean port-repeated?"),
+        (&["--allow", "invalid", "-"], "errors cannot be left out"),
+    ] {
+        let said = from_input(arguments, folder, good);
+        assert!(
+            said.contains(message) && said.ends_with("exit status 2\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn lints_are_told_of_and_the_generator_never_knows() {
+    let mut failed = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lint");
+    let mut all = String::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let said = all_of(&run(&["--root", "."], &folder));
+        compare(&name, &folder.join("expected"), &said, &mut failed);
+        let strict = run(&["--root", ".", "--strict"], &folder);
+        let is_clean = said.contains("no problem");
+        assert_eq!(strict.status.code(), Some(i32::from(!is_clean)), "{name}");
+        let without = all_of(&check(&["--root", ".", "--strict"], &folder));
+        assert!(without.contains("no problem"), "{without}");
+        assert!(
+            definition::read(&Paths::new(&folder)).problems.is_empty(),
+            "{name}"
+        );
+        let json = run(&["--root", ".", "--format", "json"], &folder);
+        all.push_str(&String::from_utf8(json.stdout).unwrap());
+        let sarif = run(&["--root", ".", "--format", "sarif"], &folder);
+        let log: serde_json::Value = serde_json::from_slice(&sarif.stdout).unwrap();
+        let run = &log["runs"][0];
+        let rules: Vec<&str> = run["tool"]["driver"]["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| rule["id"].as_str().unwrap())
+            .collect();
+        for result in run["results"].as_array().unwrap() {
+            assert!(rules.contains(&result["ruleId"].as_str().unwrap()), "{result}");
+            assert!(
+                result["locations"][0]["physicalLocation"]["region"]["startLine"].is_u64(),
+                "{result}"
+            );
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    // That a source is missing is looked for on the running system alone.
+    for lint in definition::LINTS
+        .iter()
+        .filter(|lint| lint.code != "bind-source-missing")
+    {
+        assert!(
+            all.contains(&format!("\"code\": \"{}\"", lint.code)),
+            "no fixture has {}",
+            lint.code
+        );
+    }
+}
+
+#[test]
+fn a_source_that_is_missing_is_told_of_on_this_host_only() {
+    let root = tempfile::tempdir().unwrap();
+    let there = root.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let shown = there.display();
+    let text = format!(
+        "[Container a]\nImage=image:1\nVolume={shown}:/a\nVolume={shown}/not:/b\nVolume=./not:/c\nVolume=%h/x:/d\n"
+    );
+    fs::write(root.path().join("web.pod"), text).unwrap();
+    let said = all_of(&run(&["web.pod"], root.path()));
+    assert!(
+        said.contains("there is no ") && said.contains("2 warnings"),
+        "{said}"
+    );
+    assert!(all_of(&run(&["--root", ".", "web.pod"], root.path())).contains("no problem"));
+}
+
+#[test]
+fn a_port_that_another_pod_has_is_told_of_whichever_is_asked_about() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lint/ports");
+    for file in ["etc/podunit/a.pod", "etc/podunit/b.pod"] {
+        let said = all_of(&run(&["--root", ".", file], &folder));
+        assert!(
+            said.contains("port 8080/tcp") && said.contains("a.pod") && said.contains("b.pod"),
+            "{said}"
+        );
+    }
 }

@@ -1,12 +1,12 @@
 //! `podunit check`.
 
-use super::output::{self, Format};
-use crate::definition::{self, Definitions};
-use crate::diagnostic::{self, Record, Severity};
-use crate::model::Paths;
+use super::output;
+use crate::definition::{self, Definitions, LINTS, Lint, Lints, PROBLEMS, Refused};
+use crate::diagnostic::{self, Problem, Record, Severity, nearest};
+use crate::model::{Owner, Paths};
 use anyhow::{Context, bail};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,30 +14,88 @@ const EXAMPLES: &str = "\
 Without FILE, all definitions of the host are checked: those in /etc/podunit,
 /run/podunit/definitions, /usr/local/share/podunit and /usr/share/podunit.
 A FILE elsewhere is checked with the definitions beside it, so that a
-container finds its pod.
+container finds its pod; of a folder, all definitions in it are checked.
 
 Examples:
   podunit check                          everything on this host
   podunit check /etc/podunit/web.pod     one pod and all that belongs to it
-  podunit check --format json pods/*.pod for an editor or a pipeline
+  podunit check --strict pods/           a folder, in a pipeline
+  podunit check --format sarif pods/     for a service that reviews code
+  podunit check --name web.pod - <web    what an editor holds
   podunit check --root /mnt/image        the definitions in a file tree
 
-Exit status: 0 without errors (warnings are shown), 1 with errors, 2 if the
-command line makes no sense.";
+Exit status: 0 without errors, 1 with errors (with --strict: or warnings),
+2 if the command line makes no sense or names what cannot be read.";
+
+/// Longest text that is read from standard input: one byte more than a definition may have is enough.
+const LONGEST: u64 = (1 << 20) + 1;
 
 /// Check definitions of pods, and say what is wrong and where.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub struct Arguments {
-    /// Definitions to check, `NAME.pod` or `NAME.container`.
+    /// Definitions to check, `NAME.pod`, `NAME.container` and others, folders of them, or `-` for one on standard input.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// File tree whose definitions are checked.
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
-    /// `text` on standard error, or `json` on standard output.
+    /// What standard input is checked as: a file of this name, with those beside it.
+    #[arg(long, value_name = "FILE", default_value = "stdin.pod")]
+    name: PathBuf,
+    /// `text` on standard error, `json` or `sarif` (2.1.0) on standard output.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     format: Format,
+    /// Warnings count as errors do.
+    #[arg(long)]
+    strict: bool,
+    /// Leave out warnings of this kind; `lints` for all that only this command looks for.
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    allow: Vec<String>,
+}
+
+/// How the problems are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON document of that standard.
+    Sarif,
+}
+
+/// All kinds of problems, in the manual and in the help.
+fn long_help() -> String {
+    let list = |kinds: &[Lint]| -> String {
+        let one = |kind: &Lint| format!("  {}\n      {}\n", kind.code, kind.doc);
+        kinds.iter().map(one).collect()
+    };
+    format!(
+        "{EXAMPLES}\n\nCodes of warnings that only this command looks for:\n{}\nOther codes:\n{}",
+        list(LINTS),
+        list(PROBLEMS).trim_end()
+    )
+}
+
+/// A code that `--allow` takes.
+fn code(text: &str) -> Result<String, String> {
+    let codes = || {
+        LINTS
+            .iter()
+            .chain(PROBLEMS)
+            .map(|kind| kind.code)
+            .chain(["lints"])
+    };
+    if codes().any(|code| code == text && code != diagnostic::INVALID) {
+        return Ok(text.to_owned());
+    }
+    Err(match nearest::nearest(text, codes()) {
+        _ if text == diagnostic::INVALID => "errors cannot be left out".to_owned(),
+        Some(near) => format!("there is no such kind of warning; did you mean {near}?"),
+        None => "there is no such kind of warning; podunit check --help lists them".to_owned(),
+    })
 }
 
 /// What a program reads.
@@ -53,14 +111,25 @@ struct Report {
 /// Runs the command.
 ///
 /// # Errors
-/// A file or root that does not exist, or a file that is no definition.
+/// None but those of the output: a file or root that does not exist, or a file that is no definition, is told of here.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let definitions = read(arguments)?;
+    let mut definitions = match read(arguments) {
+        Ok(definitions) => definitions,
+        Err(error) => {
+            output::error(&error);
+            return Ok(ExitCode::from(super::USAGE));
+        }
+    };
+    definitions
+        .problems
+        .retain(|problem| !is_allowed(problem, &arguments.allow));
     let Definitions {
         pods,
         broken,
+        refused,
         problems,
         sources,
+        ..
     } = &definitions;
     let count = |severity| {
         problems
@@ -80,6 +149,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 .map(|problem| Record::new(problem, sources))
                 .collect(),
         })?,
+        Format::Sarif => {
+            let kinds = LINTS.iter().chain(PROBLEMS);
+            let rules: Vec<(&str, &str)> = kinds.map(|kind| (kind.code, kind.doc)).collect();
+            output::json(&diagnostic::sarif(problems, sources, &rules))?;
+        }
         Format::Text => {
             let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             let mut text = diagnostic::render(problems, sources, color);
@@ -92,16 +166,33 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                     pod.name
                 ));
             }
+            let of_use = |refused: &&Refused| {
+                matches!(
+                    refused.owner,
+                    Owner::Volume(_) | Owner::Network(_) | Owner::Image(_)
+                )
+            };
+            for Refused { owner, .. } in refused.iter().filter(of_use) {
+                text.push_str(&format!(
+                    "The {owner} cannot be made until its errors are repaired.\n"
+                ));
+            }
             text.push_str(&summary(pods.len(), broken.len(), errors, warnings));
             // A closed standard error leaves nobody to tell.
             let _ = io::stderr().write_all(text.as_bytes());
         }
     }
-    Ok(if errors > 0 {
+    Ok(if errors > 0 || arguments.strict && warnings > 0 {
         ExitCode::from(super::FAILURE)
     } else {
         ExitCode::SUCCESS
     })
+}
+
+fn is_allowed(problem: &Problem, allowed: &[String]) -> bool {
+    let is_lint = LINTS.iter().any(|lint| lint.code == problem.code);
+    let is_one = |code: &String| code == problem.code || code == "lints" && is_lint;
+    problem.severity == Severity::Warning && allowed.iter().any(is_one)
 }
 
 fn summary(whole: usize, broken: usize, errors: usize, warnings: usize) -> String {
@@ -120,30 +211,77 @@ fn summary(whole: usize, broken: usize, errors: usize, warnings: usize) -> Strin
 }
 
 fn read(arguments: &Arguments) -> anyhow::Result<Definitions> {
-    if !arguments.root.is_dir() {
-        bail!(
-            "{} is not a directory: --root takes a file tree",
-            arguments.root.display()
-        );
+    let Arguments {
+        root, files, name, ..
+    } = arguments;
+    if !root.is_dir() {
+        bail!("{} is not a directory: --root takes a file tree", root.display());
     }
-    let paths = Paths::new(&arguments.root);
-    if arguments.files.is_empty() {
-        return Ok(definition::read(&paths));
+    let paths = Paths::new(root);
+    let is_host = root.canonicalize().is_ok_and(|root| root == Path::new("/"));
+    let lints = Lints {
+        of_this_host: is_host,
+    };
+    let input = Path::new("-");
+    if files.iter().any(|file| file == input) {
+        if files.len() > 1 {
+            bail!("`-` stands alone: standard input is one definition, called as --name says");
+        }
+        check_kind(name)?;
+        let folder = name.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            bail!("{} is not a directory: --name is a file in one", folder.display());
+        }
+        let mut text = Vec::new();
+        let read = io::stdin().take(LONGEST).read_to_end(&mut text);
+        read.context("standard input cannot be read")?;
+        return Ok(definition::check_text(&paths, name.clone(), text, lints));
     }
-    arguments.files.iter().try_for_each(|file| check_name(file))?;
-    Ok(definition::read_files(&paths, &arguments.files))
+    if files.is_empty() {
+        return Ok(definition::check(&paths, lints));
+    }
+    let files: Vec<Vec<PathBuf>> = files
+        .iter()
+        .map(|file| in_folder(file))
+        .collect::<Result<_, _>>()?;
+    Ok(definition::check_files(&paths, &files.concat(), lints))
 }
 
-fn check_name(file: &Path) -> anyhow::Result<()> {
+/// The file, or the definitions in a folder, sorted.
+fn in_folder(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let shown = file.display();
-    file.symlink_metadata()
+    let status = file.metadata().or_else(|_| file.symlink_metadata());
+    if !status
+        .with_context(|| format!("{shown} cannot be checked"))?
+        .is_dir()
+    {
+        check_kind(file)?;
+        return Ok(vec![file.to_owned()]);
+    }
+    let entries = file
+        .read_dir()
         .with_context(|| format!("{shown} cannot be checked"))?;
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let is_definition = |name: &std::ffi::OsString| definition::is_definition(&name.to_string_lossy());
+    let mut files: Vec<PathBuf> = names.filter(is_definition).map(|name| file.join(name)).collect();
+    if files.is_empty() {
+        bail!("there is no definition in {shown}: their names end in .pod or .container");
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn check_kind(file: &Path) -> anyhow::Result<()> {
+    let shown = file.display();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".conf") {
-        bail!("{shown} is a drop-in: name the definition that it belongs to, NAME.pod or NAME.container");
+        bail!("{shown} is a drop-in: name the definition that it belongs to, such as NAME.pod");
     }
     if !definition::is_definition(&name) {
-        bail!("{shown} is not a definition: their names end in .pod or .container, and begin with no dot");
+        bail!(
+            "{shown} is not a definition: their names end in .pod, .container, .volume or .image, and begin with no \
+             dot"
+        );
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! `podunit generate`, and the same as a generator of systemd (systemd.generator(7)).
 
 use super::{FAILURE, settings};
-use crate::definition::{self, Broken, Definitions};
+use crate::definition::{self, Broken, Definitions, Refused};
 use crate::diagnostic::{self, Place, Problem, Severity};
 use crate::generate::claims::Claims;
 use crate::generate::emit::Output;
 use crate::generate::images::Images;
 use crate::generate::running::{self, Running};
-use crate::generate::{UnitSet, stub, units};
-use crate::model::{Paths, Pod, PodName};
+use crate::generate::{UnitSet, resources, stub, units};
+use crate::model::{ImageDefinition, Owner, Paths, Pod, PodName, SharedNetwork, Volume};
 use anyhow::Context;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -58,9 +58,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let paths = Paths::new(&arguments.root);
     let definitions = definition::read(&paths);
-    let jobs = definitions.pods.iter().map(Job::Pod);
+    let mut jobs = Job::resources(&definitions);
+    jobs.extend(definitions.pods.iter().map(Job::Pod));
     let output = open(dir)?;
-    let run = Run::new(&paths, dir, Images::of_each_pod(), definitions.problems).all(&output, jobs.collect());
+    let problems = definitions.problems.clone();
+    let run = Run::new(&paths, dir, Images::of_each_pod(), problems).all(&output, jobs);
     let color = std::io::stderr().is_terminal();
     // A closed standard error leaves nobody to tell.
     let text = diagnostic::render(&run.problems, &definitions.sources, color);
@@ -129,8 +131,46 @@ enum Job<'a> {
     Vanished(UnitSet),
     /// A pod.
     Pod(&'a Pod),
-    /// The stub of a broken definition.
+    /// The stub of a pod's broken definition.
     Stub(&'a Broken),
+    /// A volume.
+    Volume(&'a Volume),
+    /// An image.
+    Image(&'a ImageDefinition),
+    /// A network.
+    Network(&'a SharedNetwork),
+    /// The stub of another broken definition.
+    Refused(&'a Refused),
+}
+
+impl<'a> Job<'a> {
+    /// What pods refer to. Before all pods, so that what images say for systemd goes where they are fetched.
+    fn resources(definitions: &'a Definitions) -> Vec<Self> {
+        let images = definitions.images.iter().map(Self::Image);
+        images
+            .chain(definitions.volumes.iter().map(Self::Volume))
+            .chain(definitions.networks.iter().map(Self::Network))
+            .collect()
+    }
+
+    /// Whose units they are, and its definition.
+    fn whose(&self) -> (Owner, &'a Path) {
+        match self {
+            Self::Again(running) => (Owner::Pod(running.name.clone()), Path::new("")),
+            Self::Vanished(set) => (set.owner.clone(), Path::new("")),
+            Self::Pod(pod) => (Owner::Pod(pod.name.clone()), &pod.source),
+            Self::Stub(broken) => (Owner::Pod(broken.name.clone()), &broken.source),
+            Self::Volume(volume) => (Owner::Volume(volume.name.clone()), &volume.source),
+            Self::Image(image) => (image.owner(), &image.source),
+            Self::Network(network) => (Owner::Network(network.name.clone()), &network.source),
+            Self::Refused(refused) => (refused.owner.clone(), &refused.source),
+        }
+    }
+
+    /// Whether it can be left out when time is short: what runs, and what says why something cannot, is not.
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Pod(..))
+    }
 }
 
 /// One run: which names are taken, what is wrong.
@@ -169,6 +209,7 @@ impl Run {
                 jobs.push(Job::Again(pod));
             }
         }
+        jobs.extend(Job::resources(definitions));
         jobs.extend(definitions.pods.iter().map(Job::Pod));
         let broken = definitions.broken.iter();
         jobs.extend(
@@ -176,6 +217,7 @@ impl Run {
                 .filter(|broken| !again.contains(&broken.name))
                 .map(Job::Stub),
         );
+        jobs.extend(definitions.refused.iter().map(Job::Refused));
         jobs
     }
 
@@ -196,7 +238,7 @@ impl Run {
                 drop(locked);
                 for set in sets {
                     if let (Err(error), Ok(mut locked)) = (output.write(&set), left.lock()) {
-                        let problem = no_units(&set.pod, &set.source, &error);
+                        let problem = no_units(&set.owner, &set.source, &error);
                         let help = "make room or make it writable, then run `systemctl daemon-reload`";
                         locked.0.problems.push(problem.help(help));
                     }
@@ -232,34 +274,40 @@ impl Run {
 
     /// What is to be written, if it can be made and its names are free; what keeps it from that is a problem.
     fn make(&mut self, job: Job) -> Option<UnitSet> {
+        let (owner, source) = job.whose();
+        if job.is_new() && self.end.is_some_and(|end| Instant::now() > end) {
+            let why = format!("all pods took more than {DEADLINE:?}");
+            let help = "run `systemctl daemon-reload` when the machine is less busy";
+            self.problems.push(no_units(&owner, source, why).help(help));
+            return None;
+        }
+        let wrong = |error| Box::new(no_units(&owner, source, error));
         // With whoever asks for images.
-        let (set, asking, pod, source) = match job {
-            Job::Again(running) => (Ok(running.again()), running.pod(), &running.name, Path::new("")),
+        let (set, asking) = match job {
+            Job::Again(running) => (Ok(running.again()), running.pod()),
             Job::Vanished(set) => return Some(set),
-            Job::Pod(pod) if self.end.is_some_and(|end| Instant::now() > end) => {
-                let why = format!("all pods took more than {DEADLINE:?}");
-                let help = "run `systemctl daemon-reload` when the machine is less busy";
-                self.problems
-                    .push(no_units(&pod.name, &pod.source, why).help(help));
-                return None;
-            }
             Job::Pod(pod) => {
                 let set = units::of(pod, &mut self.images);
-                (set, Some(pod), &pod.name, pod.source.as_path())
+                (set, Some(pod))
             }
-            Job::Stub(broken) => {
-                let set = stub::of(&broken.name, &broken.source, &broken.install);
-                (set, None, &broken.name, broken.source.as_path())
+            Job::Stub(broken) => (stub::of(owner.clone(), source, &broken.install), None),
+            Job::Refused(refused) => (stub::of(owner.clone(), source, &refused.install), None),
+            Job::Volume(volume) => (resources::volume(volume), None),
+            Job::Network(network) => (resources::network(network), None),
+            Job::Image(image) => {
+                let set = resources::image(image, &mut self.images).and_then(|mut set| {
+                    set.images = self.images.drop_in_of(image)?;
+                    Ok(set)
+                });
+                (set, None)
             }
         };
-        let claimed = match set {
-            Ok(set) => self.claims.claim(&set).map(|()| set),
-            Err(error) => Err(Box::new(no_units(pod, source, error))),
-        };
+        let claimed = set
+            .map_err(wrong)
+            .and_then(|set| self.claims.claim(&set).map(|()| set));
         let complete = claimed.and_then(|mut set| {
             if let Some(asking) = asking {
-                let drop_ins = self.images.drop_ins(asking);
-                set.images = drop_ins.map_err(|error| no_units(pod, source, error))?;
+                set.images = self.images.drop_ins(asking).map_err(wrong)?;
             }
             Ok(set)
         });
@@ -283,8 +331,8 @@ fn open(dir: &Path) -> anyhow::Result<Output> {
     Output::open(dir).with_context(|| format!("cannot open {}", dir.display()))
 }
 
-fn no_units(pod: &PodName, source: &Path, why: impl std::fmt::Display) -> Problem {
-    Problem::error(Place::file(source), format!("pod {pod} gets no units: {why}"))
+fn no_units(owner: &Owner, source: &Path, why: impl std::fmt::Display) -> Problem {
+    Problem::error(Place::file(source), format!("{owner} gets no units: {why}"))
 }
 
 /// Modes of what is written do not depend on who writes.

@@ -3,7 +3,7 @@
 use super::{FAILURE, output, settings, target};
 use crate::compiled::CompiledError;
 use crate::infra::{self, Connecting, InfraError};
-use crate::model::{Paths, Pod, PodName, Settings};
+use crate::model::{Network, Paths, Pod, PodName, Settings};
 use crate::network::{self, Reservation};
 use crate::systemd::{manager, notify};
 use crate::timeline::{Phase, Timeline};
@@ -105,8 +105,14 @@ fn bring_up(
     let pause = infra::make(paths, pod, &hostname)?;
     timeline.begin(Phase::Network);
     let reservation = network::reserve(paths, pod, settings)?;
-    let address = reservation.as_ref().map(Reservation::address);
-    network::write_files(paths, pod, &hostname, address, settings)?;
+    let around = match (&pod.network, &reservation) {
+        (Network::Pod(other), _) => network::surroundings_of(paths, other)?,
+        (_, reservation) => reservation
+            .as_ref()
+            .map(Reservation::surroundings)
+            .unwrap_or_default(),
+    };
+    network::write_files(paths, pod, &hostname, &around)?;
     let tell_systemd = "cannot tell systemd how the start of the pod's infra goes";
     notify::send(&["READY=1"]).context(tell_systemd)?;
     if let Some(reservation) = reservation {

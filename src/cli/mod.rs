@@ -3,15 +3,18 @@
 pub mod analyze;
 pub mod auto_update;
 pub mod check;
+pub mod down;
 pub mod exec;
 pub mod freeze;
 pub mod generate;
 pub mod image;
+pub mod import;
 pub mod infra;
 pub mod inspect;
 pub mod kill;
 pub mod logs;
 pub mod member;
+pub mod network;
 pub mod output;
 pub mod pages;
 pub mod ps;
@@ -21,7 +24,9 @@ pub mod settings;
 pub mod status;
 pub mod target;
 pub mod top;
+pub mod up;
 pub mod view;
+pub mod volume;
 
 use crate::model::Paths;
 use clap::{Parser, Subcommand};
@@ -65,6 +70,9 @@ struct Arguments {
 enum Command {
     Generate(generate::Arguments),
     Check(check::Arguments),
+    Import(import::Arguments),
+    Up(up::Arguments),
+    Down(down::Arguments),
     Ps(ps::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
@@ -79,12 +87,17 @@ enum Command {
     AutoUpdate(auto_update::Arguments),
     #[command(subcommand)]
     Image(image::Command),
+    #[command(subcommand)]
+    Volume(volume::Command),
     /// Manual pages and completions, for packages.
     #[command(hide = true)]
     Pages(pages::Arguments),
     /// Steps of a pod's infra unit; systemd calls them.
     #[command(subcommand, hide = true)]
     Infra(infra::Command),
+    /// Steps of a network's unit; systemd calls them.
+    #[command(subcommand, hide = true)]
+    Network(network::Command),
     /// Steps of a member's unit; systemd calls them.
     #[command(subcommand, hide = true)]
     Member(member::Command),
@@ -97,9 +110,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         return generate::as_systemd_generator(&arguments[1..]);
     }
     let paths = Paths::default();
+    if called_as == paths.name_server().file_name() {
+        output::error(&crate::network::answer_for_names(&paths, &arguments[1..]).into());
+        return ExitCode::from(FAILURE);
+    }
     let result = match Arguments::parse_from(arguments).command {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Up(arguments) => up::run(&arguments, &paths),
+        Command::Down(arguments) => down::run(&arguments, &paths),
         Command::Ps(arguments) => ps::run(&arguments, &paths),
         Command::Status(arguments) => status::run(&arguments, &paths),
         Command::Top(arguments) => top::run(&arguments, &paths),
@@ -113,8 +133,10 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Command::Analyze(arguments) => analyze::run(&arguments, &paths),
         Command::AutoUpdate(arguments) => auto_update::run(&arguments, &paths),
         Command::Image(command) => image::run(&command, &paths),
+        Command::Volume(command) => volume::run(&command, &paths),
         Command::Pages(arguments) => pages::run(&arguments),
         Command::Infra(command) => infra::run(&command, &paths),
+        Command::Network(command) => network::run(&command, &paths),
         Command::Member(command) => member::run(&command, &paths),
     };
     result.unwrap_or_else(|error| {

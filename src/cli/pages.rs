@@ -68,7 +68,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// podunit.pod(5): every key of the tables.
 fn pod_page() -> String {
-    ["Pod", "Container"]
+    ["Pod", "Container", "Volume", "Network", "Image"]
         .into_iter()
         .fold(POD_PAGE.to_owned(), |page, section| {
             page.replace(&format!("@KEYS {section}@"), &keys(section))
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn every_key_is_on_the_page() {
         let page = pod_page();
-        for section in ["Pod", "Container"] {
+        for section in ["Pod", "Container", "Volume", "Network", "Image"] {
             for key in definition::documented_keys(section) {
                 assert!(page.contains(&format!(".B {}=", key.name)), "{}", key.name);
             }

@@ -3,7 +3,8 @@
 
 use crate::compiled;
 use crate::definition;
-use crate::model::{Container, ContainerKind, ImageSource, Paths, Pod, PodName};
+use crate::model::{Container, ContainerKind, ImageSource, Paths, Pod, PodName, PortMapping};
+use crate::network;
 use crate::sys::file::read_text;
 use crate::systemd::manager;
 use crate::systemd::pod::{self, MemberState};
@@ -114,7 +115,10 @@ pub async fn look(bus: &Connection, paths: &Paths, name: &PodName) -> anyhow::Re
         state: told.state.unwrap_or_else(|| own.unit.active.word().to_owned()),
         status,
         since: told.since.unwrap_or(own.unit.since),
-        ports: definition.ports.iter().map(ToString::to_string).collect(),
+        ports: ports(paths, &definition)
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         addresses: addresses(paths, name),
         differs: differs(paths, &definition),
         source: definition.source,
@@ -185,15 +189,22 @@ fn held(paths: &Paths, pod: &PodName, member: &Container) -> String {
     record.lines().next().unwrap_or_default().to_owned()
 }
 
+/// What the pod publishes, with the ports of the host that were chosen when it started.
+fn ports(paths: &Paths, pod: &Pod) -> Vec<PortMapping> {
+    let is_chosen = |port: &PortMapping| port.host_port == 0;
+    if !pod.ports.iter().any(is_chosen) {
+        return pod.ports.clone();
+    }
+    match network::published(paths, &pod.name) {
+        published if published.is_empty() => pod.ports.clone(),
+        published => published,
+    }
+}
+
 /// Addresses that infra asked netavark for.
 fn addresses(paths: &Paths, name: &PodName) -> Vec<String> {
-    let text = std::fs::read(paths.pod(name).network()).unwrap_or_default();
-    let asked: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let networks = asked["networks"].as_object().into_iter().flatten();
-    let addresses = networks.flat_map(|(_, network)| network["static_ips"].as_array().into_iter().flatten());
-    addresses
-        .filter_map(|address| address.as_str().map(str::to_owned))
-        .collect()
+    let around = network::surroundings_of(paths, name).unwrap_or_default();
+    around.addresses.iter().map(ToString::to_string).collect()
 }
 
 /// What has become of the definition of a running pod. The generator writes the units of a running pod whose

@@ -1,11 +1,15 @@
 //! `[Container]` → [`Container`].
 
-use super::mount_key::{self, Mounted};
+use super::directive::Known;
+use super::mount::Mounted;
+use super::mount_key::{self, MountKey};
 use super::port::{self, Published};
 use super::section::{Settings, Value};
 use super::{image, instance, lifecycle, limit, linux, mount, probe, process, signal, stop};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{Bind, Container, Devpts, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs};
+use crate::model::{
+    Bind, Container, Devpts, Directive, EnvironmentFile, MemberName, Passthrough, Ready, Tmpfs, VolumeMount,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,6 +27,7 @@ pub(super) fn read(
     source: &Path,
     heading: Place,
     settings: &Settings,
+    known: &Known,
     ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
 ) -> Container {
@@ -35,7 +40,7 @@ pub(super) fn read(
     );
     let folder = source.parent().unwrap_or(Path::new("/"));
     port::read(settings, ports, problems);
-    let mounts = mounts(settings, folder, problems);
+    let mounts = mounts(settings, folder, known, problems);
     let mut directives = limit::read(settings, problems);
     let stop = stop::read(settings, problems);
     let (reload_signal, reload_cmd) = signal::reload(settings, problems);
@@ -44,7 +49,7 @@ pub(super) fn read(
         name,
         source: source.to_owned(),
         service_name: instance::service_name(settings, problems),
-        image: image::source(settings, heading, problems),
+        image: image::source(settings, heading, known, problems),
         auto_update: image::auto_update(settings, problems),
         exec: settings.text("Exec", problems).map(|value| value.text),
         entrypoint: entrypoint(settings, problems),
@@ -53,6 +58,7 @@ pub(super) fn read(
         user: user(settings, problems),
         working_dir: working_dir(settings, problems),
         binds: mounts.binds,
+        volumes: mounts.volumes,
         tmpfs: mounts.tmpfs,
         devpts: mounts.devpts,
         read_only: is_on(settings, "ReadOnly", problems),
@@ -85,9 +91,22 @@ pub(super) fn read(
             .collect(),
         annotations: annotations(settings, problems),
         units: Passthrough {
+            unit: needs(&mounts.units),
             service: directives,
             ..Passthrough::default()
         },
+    }
+}
+
+/// The member cannot do without these units, and starts after them.
+fn needs(units: &[String]) -> Vec<Directive> {
+    let line = |key: &str| Directive {
+        key: key.to_owned(),
+        value: units.join(" "),
+    };
+    match units {
+        [] => Vec::new(),
+        _ => vec![line("Requires"), line("After")],
     }
 }
 
@@ -215,15 +234,31 @@ fn working_dir(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Strin
     path
 }
 
-/// What is mounted in the container, by the keys that say so.
+/// What is mounted in a container, by the keys that say so, and units that it needs for that.
 #[derive(Debug, Default)]
 struct Mounts {
     binds: Vec<Bind>,
+    volumes: Vec<VolumeMount>,
     tmpfs: Vec<Tmpfs>,
     devpts: Vec<Devpts>,
+    units: Vec<String>,
 }
 
-fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> Mounts {
+impl Mounts {
+    /// Adds what `Volume=` mounts, or a `Mount=` that says the same.
+    fn add(&mut self, mounted: Mounted) {
+        match mounted {
+            Mounted::Bind(bind) => self.binds.push(bind),
+            Mounted::Volume(volume, unit) => {
+                self.volumes.push(volume);
+                let unit = unit.filter(|unit| !self.units.contains(unit));
+                self.units.extend(unit);
+            }
+        }
+    }
+}
+
+fn mounts(settings: &Settings, folder: &Path, known: &Known, problems: &mut Vec<Problem>) -> Mounts {
     let mut taken: BTreeMap<String, Place> = BTreeMap::new();
     let mut take = |target: &str, value: &Value, problems: &mut Vec<Problem>| {
         if let Some(first) = taken.insert(target.to_owned(), value.place()) {
@@ -233,9 +268,9 @@ fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> Mo
     };
     let mut mounts = Mounts::default();
     for value in settings.texts("Volume", problems) {
-        if let Some(bind) = mount::bind(&value, folder, problems) {
-            take(&bind.target, &value, problems);
-            mounts.binds.push(bind);
+        if let Some(mounted) = mount::volume(&value, folder, known, problems) {
+            take(mounted.target(), &value, problems);
+            mounts.add(mounted);
         }
     }
     for value in settings.texts("Tmpfs", problems) {
@@ -245,16 +280,16 @@ fn mounts(settings: &Settings, folder: &Path, problems: &mut Vec<Problem>) -> Mo
         }
     }
     for value in settings.texts("Mount", problems) {
-        match mount_key::read(&value, folder, problems) {
-            Some(Mounted::Bind(bind)) => {
-                take(&bind.target, &value, problems);
-                mounts.binds.push(bind);
+        match mount_key::read(&value, folder, known, problems) {
+            Some(MountKey::Volume(mounted)) => {
+                take(mounted.target(), &value, problems);
+                mounts.add(mounted);
             }
-            Some(Mounted::Tmpfs(mount)) => {
+            Some(MountKey::Tmpfs(mount)) => {
                 take(&mount.target, &value, problems);
                 mounts.tmpfs.push(mount);
             }
-            Some(Mounted::Devpts(mount)) => {
+            Some(MountKey::Devpts(mount)) => {
                 take(&mount.target, &value, problems);
                 mounts.devpts.push(mount);
             }

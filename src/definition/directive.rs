@@ -5,10 +5,10 @@ use super::instance;
 use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
-use super::systemd_keys;
+use super::{resource, systemd_keys};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Severity};
-use crate::model::{Directive, MemberName, PodName};
+use crate::model::{Directive, MemberName, PodName, Request, ResourceName, SharedNetwork};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use crate::unitfile::words;
 use crate::unitfile::write::unit_name_is_valid;
@@ -46,13 +46,25 @@ pub(super) struct Known {
     pub(super) pods: BTreeSet<String>,
     /// Containers that have a file of their own, and their pods.
     pub(super) containers: BTreeMap<String, String>,
+    /// Containers that are pods of their own.
+    pub(super) lone: BTreeSet<String>,
+    /// Files of volumes, and what the volumes are called.
+    pub(super) volumes: BTreeMap<String, String>,
+    /// Files of images, and what they ask for; nothing for one with an error.
+    pub(super) images: BTreeMap<String, Option<Request>>,
+    /// Networks that have a file of their own, broken ones as nothing.
+    pub(super) networks: BTreeMap<String, Option<SharedNetwork>>,
+    /// Their files, by what Podman calls them.
+    pub(super) network_names: BTreeMap<String, String>,
+    /// What they have that another has, by file.
+    pub(super) network_clashes: BTreeMap<String, Vec<Problem>>,
 }
 
 /// Whose sections are read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Context<'c> {
-    /// The pod.
-    pub(super) pod: &'c PodName,
+    /// The pod; `None` for what is none.
+    pub(super) pod: Option<&'c PodName>,
     /// The member; `None` for the pod itself.
     pub(super) member: Option<&'c MemberName>,
     /// All members of the pod, sorted.
@@ -83,6 +95,8 @@ pub(super) enum Why {
     Init,
     /// The first is a sidecar.
     Sidecar,
+    /// The second has the first one's network.
+    Network,
 }
 
 /// Reads `[Unit]`: the directives to pass on, and the order among members that they ask for.
@@ -136,7 +150,12 @@ pub(super) fn after_network() -> [Directive; 2] {
 }
 
 /// Reads `[Install]`: the directives from which the generator makes links. Those with an error are left out.
-pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Problem>) -> Vec<Directive> {
+pub(super) fn install(
+    entries: &[Entry],
+    pod: Option<&PodName>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Directive> {
+    let is_template = pod.is_some_and(PodName::is_template);
     let mut directives = Vec::new();
     for entry in entries {
         let key = entry.key();
@@ -152,7 +171,8 @@ pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Probl
             }
             continue;
         }
-        if key == "DefaultInstance" && (pod.is_template() || pod.instance().is_some()) {
+        let of_template = pod.filter(|pod| pod.is_template() || pod.instance().is_some());
+        if let (Some(pod), "DefaultInstance") = (of_template, key) {
             directives.extend(default_instance(*entry, pod, problems));
             continue;
         }
@@ -165,7 +185,7 @@ pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Probl
         let mut is_whole = true;
         for (name, place) in words_of(*entry, problems) {
             // An alias is a name of the same kind.
-            let is_like_the_unit = !pod.is_template() || name.ends_with("@.service");
+            let is_like_the_unit = !is_template || name.ends_with("@.service");
             let fits = unit_name_is_valid(&name)
                 && (key != "Alias" || name.ends_with(".service") && is_like_the_unit);
             if !fits {
@@ -174,7 +194,7 @@ pub(super) fn install(entries: &[Entry], pod: &PodName, problems: &mut Vec<Probl
                 } else {
                     "the name of a unit"
                 };
-                let help = if key == "Alias" && pod.is_template() {
+                let help = if key == "Alias" && is_template {
                     "write a name such as web@.service, since the pod is a template"
                 } else if key == "Alias" {
                     "write a name such as web.service"
@@ -278,7 +298,8 @@ fn unknown(
             None => {
                 let key = short(key);
                 let message = format!("systemd 257 does not know {key}= in [{section}], and would ignore it");
-                Problem::warning(place, message).help(keys::REMOVE)
+                let problem = Problem::warning(place, message).help(keys::REMOVE);
+                problem.code("unknown-to-systemd")
             }
         },
     )
@@ -371,11 +392,11 @@ impl<'c> Context<'c> {
             Some((name, instance)) => (name, Some(instance)),
             None => (base, None),
         };
-        let own_instance = self.pod.instance().unwrap_or_default();
+        let own_instance = self.pod.and_then(PodName::instance).unwrap_or_default();
         if let Some(member) = self.own(name)
             && instance.is_none_or(|instance| instance.is_empty() || instance == own_instance)
         {
-            return Some(self.pod.member_unit(member));
+            return Some(self.pod?.member_unit(member));
         }
         let pods = &self.known.containers;
         let pod = match (pods.get(base), instance::template(base)) {
@@ -389,7 +410,7 @@ impl<'c> Context<'c> {
 
     /// The name of a template's unit can stand where systemd knows which instance is meant: that of the unit itself.
     fn with_instance(self, word: &str, unit: String) -> Result<String, (String, Option<String>)> {
-        let has_instance = self.pod.is_template() || self.pod.instance().is_some();
+        let has_instance = (self.pod).is_some_and(|pod| pod.is_template() || pod.instance().is_some());
         if unit.ends_with("@.service") && !has_instance {
             let (name, kind) = word.rsplit_once('.').unwrap_or((word, ""));
             let help = format!(
@@ -401,15 +422,26 @@ impl<'c> Context<'c> {
         Ok(unit)
     }
 
+    /// The unit of the member of this name.
+    fn own_unit(self, name: &str) -> Option<String> {
+        Some(self.pod?.member_unit(self.own(name)?))
+    }
+
     /// The unit that a word names, or what is wrong with it and what to do.
     fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
-        if let Some(member) = self.own(word) {
-            return Ok(self.pod.member_unit(member));
+        if let Some(unit) = self.own_unit(word) {
+            return Ok(unit);
         }
         let meant = |near: Option<&str>, suffix| near.map(|near| format!("did you mean {near}{suffix}?"));
         let members = || self.members.iter().map(MemberName::as_str);
         if let Some(base) = word.strip_suffix(".container") {
             let base = base.replace("@%i", "@");
+            let lone = PodName::new(&*base)
+                .ok()
+                .filter(|_| self.known.lone.contains(&base));
+            if let Some(pod) = lone.filter(|_| self.own(&base).is_none()) {
+                return Ok(pod.unit());
+            }
             if let Some(unit) = self.unit_of_container(&base) {
                 return self.with_instance(word, unit);
             }
@@ -432,11 +464,8 @@ impl<'c> Context<'c> {
                 None => Err(("there is no such pod".to_owned(), meant(near(), ".pod"))),
             };
         }
-        if Kind::of(word).is_some() {
-            return Err((
-                "this kind of definition is not supported by this version".to_owned(),
-                None,
-            ));
+        if let Some((kind, base)) = Kind::of(word) {
+            return self.resource_unit(kind, base);
         }
         // systemd expands specifiers in names itself.
         if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
@@ -451,15 +480,38 @@ impl<'c> Context<'c> {
         ))
     }
 
+    /// The unit of a definition that is neither pod nor container.
+    fn resource_unit(self, kind: Kind, base: &str) -> Result<String, (String, Option<String>)> {
+        let names: Vec<&str> = match kind {
+            Kind::Volume => self.known.volumes.keys().map(String::as_str).collect(),
+            Kind::Image => self.known.images.keys().map(String::as_str).collect(),
+            Kind::Network => self.known.networks.keys().map(String::as_str).collect(),
+            _ => {
+                let message = format!("files {} are not supported by this version", kind.suffix());
+                return Err((message, None));
+            }
+        };
+        let owner = ResourceName::new(base)
+            .ok()
+            .filter(|_| names.contains(&base))
+            .and_then(|name| resource::owner_of(kind, name));
+        owner.map(|owner| owner.unit()).ok_or_else(|| {
+            let near = nearest::nearest(base, names);
+            let help = near.map(|near| format!("did you mean {near}{}?", kind.suffix()));
+            ("there is no such file".to_owned(), help)
+        })
+    }
+
     /// What `After=` and `Before=` mean within the pod: `(first, then)` of two members, or an order that would wait
     /// for itself.
     fn order(self, key: &str, unit: &str) -> Result<Option<(String, String)>, (String, &'static str)> {
         if !["After", "Before"].contains(&key) {
             return Ok(None);
         }
-        let other = self.pod.part_of(unit).and_then(|part| self.own(part));
-        let is_pod = unit == self.pod.unit();
-        let is_infra = unit == self.pod.infra_unit();
+        let Some(pod) = self.pod else { return Ok(None) };
+        let other = pod.part_of(unit).and_then(|part| self.own(part));
+        let is_pod = unit == pod.unit();
+        let is_infra = unit == pod.infra_unit();
         match (self.member, other) {
             (None, Some(_)) => Err((
                 format!(

@@ -232,6 +232,11 @@ impl<'a> Entry<'a> {
         &self.assignment.value
     }
 
+    /// The folder of its file.
+    pub(super) fn folder(self) -> &'a Path {
+        self.document.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Where the key stands.
     pub(super) fn key_place(self) -> Place {
         self.document.place(self.assignment.key_span)

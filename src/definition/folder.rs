@@ -22,6 +22,8 @@ pub(super) struct Folder {
     pub(super) shown: PathBuf,
     /// Whether folders in it hold definitions too.
     pub(super) is_deep: bool,
+    /// The path of a file in it as it is shown, there or not, and what is read in the place of it.
+    pub(super) instead: Option<(PathBuf, Vec<u8>)>,
 }
 
 /// A folder that is there, opened: a [`Folder`], or one below it.
@@ -104,7 +106,24 @@ impl<'a> Directory<'a> {
 
     /// What is in it, sorted by name.
     pub(super) fn entries(&self, problems: &mut Vec<Problem>) -> Vec<Entry> {
-        list(&self.fd, &self.place(), problems)
+        let mut entries = list(&self.fd, &self.place(), problems);
+        if let Some((path, _)) = &self.folder.instead
+            && path.parent() == Some(self.place().as_path())
+            && let Some(name) = path.file_name()
+        {
+            let name = name.to_string_lossy().into_owned();
+            if let Err(at) = entries.binary_search_by(|entry| entry.name.cmp(&name)) {
+                let kind = FileType::RegularFile;
+                entries.insert(at, Entry { name, kind });
+            }
+        }
+        entries
+    }
+
+    /// What is read in the place of a file, if something is.
+    pub(super) fn instead(&self, name: &Path) -> Option<&[u8]> {
+        let (path, text) = self.folder.instead.as_ref()?;
+        (*path == self.shown(name)).then_some(text.as_slice())
     }
 
     /// What is in the folder `name` of this one, sorted by name; nothing if it is not there.

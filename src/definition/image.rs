@@ -1,8 +1,10 @@
 //! `Image=` and `Rootfs=`, and how an image is got.
 
+use super::directive::Known;
+use super::document::Kind;
 use super::mount;
-use super::section::{Settings, Value};
-use crate::diagnostic::{Place, Problem};
+use super::section::{Settings, Value, short};
+use crate::diagnostic::{Place, Problem, nearest};
 use crate::model::{AutoUpdate, ImageSource, Platform, PullPolicy, Reference, Request};
 use crate::unitfile::value::{TimeSpan, parse_time_span};
 use std::path::{Path, PathBuf};
@@ -28,11 +30,19 @@ const MOST_RETRIES: u32 = 100;
 const EXAMPLE: &str = "write a reference such as docker.io/library/nginx";
 
 /// Reads what the root file system is made of. `heading` stands for the container as a whole.
-pub(super) fn source(settings: &Settings, heading: Place, problems: &mut Vec<Problem>) -> ImageSource {
+pub(super) fn source(
+    settings: &Settings,
+    heading: Place,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> ImageSource {
     let image = settings.text("Image", problems);
     let rootfs = settings.text("Rootfs", problems);
     match (image, rootfs) {
-        (Some(image), None) => ImageSource::Image(request(image, settings, problems)),
+        (Some(image), None) => match image.text.strip_suffix(Kind::Image.suffix()) {
+            Some(base) => ImageSource::Image(of_file(base, &image, settings, known, problems)),
+            None => ImageSource::Image(request(image, settings, "Pull", problems)),
+        },
         (None, Some(rootfs)) => {
             for key in ABOUT_IMAGES {
                 if let Some(value) = settings.value(key, problems) {
@@ -78,7 +88,8 @@ pub(super) fn auto_update(settings: &Settings, problems: &mut Vec<Problem>) -> O
         problems.push(
             pull.warning(message)
                 .other(value.place(), "updates")
-                .help("leave Pull= out"),
+                .help("leave Pull= out")
+                .code("update-final"),
         );
     }
     match value.text.as_str() {
@@ -93,10 +104,60 @@ pub(super) fn auto_update(settings: &Settings, problems: &mut Vec<Problem>) -> O
     }
 }
 
-fn request(image: Value, settings: &Settings, problems: &mut Vec<Problem>) -> Request {
+/// What `base.image` asks for. When that is done can be said anew.
+fn of_file(
+    base: &str,
+    image: &Value,
+    settings: &Settings,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> Request {
+    for key in ABOUT_IMAGES
+        .into_iter()
+        .filter(|key| !["AutoUpdate", "Pull"].contains(key))
+    {
+        if let Some(value) = settings.value(key, problems) {
+            let problem = value.error(format!("{} says how the image is got", short(&image.text)));
+            problems.push(
+                problem
+                    .other(image.place(), "it is named here")
+                    .help("write it there"),
+            );
+        }
+    }
+    match known.images.get(base) {
+        Some(Some(request)) => Request {
+            policy: match settings.value("Pull", problems) {
+                Some(_) => policy(settings, "Pull", problems),
+                None => request.policy,
+            },
+            ..request.clone()
+        },
+        Some(None) => {
+            let problem = image.error("this file has errors itself");
+            problems.push(problem.help("repair them first"));
+            Request::new("")
+        }
+        None => {
+            let near = nearest::nearest(base, known.images.keys().map(String::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean {near}.image?"),
+                None => format!(
+                    "write a file {}.image with Image= in a section [Image]",
+                    short(base)
+                ),
+            };
+            problems.push(image.error("there is no such file").help(help));
+            Request::new("")
+        }
+    }
+}
+
+/// What is asked for with `Image=`; `pull` is the key that says when.
+pub(super) fn request(image: Value, settings: &Settings, pull: &str, problems: &mut Vec<Problem>) -> Request {
     let text = &image.text;
-    if text.ends_with(".image") || text.ends_with(".build") {
-        let problem = image.error("image and build units are not supported by this version");
+    if text.ends_with(Kind::Build.suffix()) {
+        let problem = image.error("podunit builds no images");
         problems.push(problem.help(EXAMPLE));
     } else if text.starts_with('-') || text.contains(char::is_whitespace) {
         problems.push(image.error("this is not the name of an image").help(EXAMPLE));
@@ -105,9 +166,9 @@ fn request(image: Value, settings: &Settings, problems: &mut Vec<Problem>) -> Re
     {
         problems.push(image.error(error).help(EXAMPLE));
     }
-    shared(&image, problems);
+    shared(&image, "an image", problems);
     Request {
-        policy: policy(settings, problems),
+        policy: policy(settings, pull, problems),
         platform: platform(settings, problems),
         auth_file: path(settings, "AuthFile", problems),
         cert_dir: path(settings, "CertDir", problems),
@@ -118,23 +179,23 @@ fn request(image: Value, settings: &Settings, problems: &mut Vec<Problem>) -> Re
     }
 }
 
-/// Looks for specifiers of the unit's own.
-fn shared(value: &Value, problems: &mut Vec<Problem>) {
+/// Looks for specifiers of the unit's own; `what` is for all units.
+pub(super) fn shared(value: &Value, what: &str, problems: &mut Vec<Problem>) {
     let mut chars = value.text.chars();
     while let Some(c) = chars.next() {
         if c != '%' {
             continue;
         }
         if let Some(specifier) = chars.next().filter(|c| OF_THE_UNIT.contains(c)) {
-            let message = format!("`%{specifier}` is not the same in every unit, and an image is for all");
+            let message = format!("`%{specifier}` is not the same in every unit, and {what} is for all");
             problems.push(value.error(message).help("write out what it stands for"));
             return;
         }
     }
 }
 
-fn policy(settings: &Settings, problems: &mut Vec<Problem>) -> PullPolicy {
-    let Some(value) = settings.value("Pull", problems) else {
+fn policy(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> PullPolicy {
+    let Some(value) = settings.value(key, problems) else {
         return PullPolicy::default();
     };
     value.text.parse().unwrap_or_else(|_| {
@@ -175,7 +236,7 @@ fn path(settings: &Settings, key: &str, problems: &mut Vec<Problem>) -> Option<P
         let problem = value.error("this is not an absolute path");
         problems.push(problem.help("write an absolute path without `..`"));
     }
-    shared(&value, problems);
+    shared(&value, "an image", problems);
     Some(PathBuf::from(value.text))
 }
 

@@ -5,14 +5,14 @@
 use super::directive::SHORT;
 use super::refused::{self, Owner, Refusal};
 use super::refused_keys::{ARTIFACT, BUILD, KUBE};
-use super::systemd_keys;
+use super::{resource_keys, systemd_keys};
 use crate::diagnostic::nearest;
 use Rule::{All, Args, Bool, Exec, Number, Pairs, Single, Words};
 use Status::{Elsewhere, Honoured, NoEffect, Unsupported};
 
 /// How the assignments of a key become values. Where nothing else is said, an empty assignment clears what came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub enum Rule {
     /// The last assignment, one pair of `"` around it removed; empty is as if unset.
     Single,
     /// Each assignment is a value, one pair of `"` around it removed, which Quadlet would leave there.
@@ -29,6 +29,16 @@ pub(super) enum Rule {
     Bool,
     /// A number, the last assignment.
     Number,
+}
+
+/// The rule of a key, by the name of its section.
+pub fn rule_of(section: &str, key: &str) -> Option<Rule> {
+    let table = match section {
+        "Pod" => POD,
+        "Container" => CONTAINER,
+        _ => return None,
+    };
+    find(table, key).map(|key| key.rule)
 }
 
 /// What this version does with a key.
@@ -57,7 +67,7 @@ pub(super) struct Key {
     pub(super) status: Status,
 }
 
-const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) -> Key {
     Key {
         name,
         rule,
@@ -66,14 +76,14 @@ const fn key(name: &'static str, rule: Rule, status: Status, doc: &'static str) 
     }
 }
 
-const NO_GLOBAL: &str = "podunit runs no Podman; the host's own settings are in podunit.conf(5)";
-const NO_MODULE: &str =
+pub(super) const NO_GLOBAL: &str = "podunit runs no Podman; the host's own settings are in podunit.conf(5)";
+pub(super) const NO_MODULE: &str =
     "podunit reads no containers.conf; write what the module says as keys here, or into podunit.conf(5)";
 const HEALTH_LOG: &str = "changes of a container's health go to the journal, with what the check said";
 const NO_USERNS: &str = "this version makes no user namespaces: users of the container are those of the host with the same numbers; \
     leave the key out, and write User= for a program that need not be root";
 const POD_NAMES: &str = "[Pod]: its members share one /etc/hosts and /etc/resolv.conf";
-const NO_ADDRESS: &str = "addresses are given out by podunit in this version; leave the key out";
+const POD_ADDRESS: &str = "[Pod]: its members share one network";
 const NO_LABELS: &str = "podunit sets no SELinux label; where SELinux is on, the container does not start";
 const POD_NETWORK: &str = "write Network= in [Pod]";
 
@@ -89,15 +99,15 @@ pub(super) const POD: &[Key] = &[
     key("GIDMap", Words, Unsupported(NO_USERNS), "Map of group IDs"),
     key("GlobalArgs", Args, Unsupported(NO_GLOBAL), "Arguments to podman"),
     key("HostName", All, Honoured, "Host name that the members see"),
-    key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
-    key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
+    key("IP", Single, Honoured, "IPv4 address in the network, if there is one"),
+    key("IP6", Single, Honoured, "IPv6 address in the network, if there is one"),
     key("Label", Pairs, Honoured, "Labels, NAME=value"),
-    key("Network", All, Honoured, "none, host or bridge"),
-    key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
+    key("Network", All, Honoured, "none, host, bridge, networks as NAME.network[:ip=ADDRESS,ip6=ADDRESS,mac=ADDRESS,alias=NAME,interface_name=NAME], or NAME.pod whose network it joins"),
+    key("NetworkAlias", All, Honoured, "Further names of the pod in its networks"),
     key("OnFailure", Single, Honoured, "When a member has failed for good: isolate, restart-pod or stop-pod"),
     key("PodName", Single, Honoured, "The pod's name, which is that of its file"),
     key("PodmanArgs", Args, Honoured, "Options of podman pod create; those that say what a key says are read as that key, others are refused"),
-    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
+    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:][HOST:]POD[/PROTOCOL]; without HOST one is chosen at each start"),
     key("RemapGid", Words, Unsupported(NO_USERNS), "Map of group IDs"),
     key("RemapUid", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("RemapUidSize", Number, Unsupported(NO_USERNS), "Size of the user namespace"),
@@ -110,7 +120,7 @@ pub(super) const POD: &[Key] = &[
     key("SubUIDMap", Single, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UIDMap", Words, Unsupported(NO_USERNS), "Map of user IDs"),
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
-    key("Volume", All, Honoured, "Files of the host in every container: SOURCE:TARGET[:OPTIONS]"),
+    key("Volume", All, Honoured, "Files of the host, or volumes, in every container: SOURCE:TARGET[:OPTIONS]"),
 ];
 
 /// Keys of `[Container]` and `[Container NAME]`.
@@ -160,8 +170,8 @@ pub(super) const CONTAINER: &[Key] = &[
     key("HealthTimeout", Single, Honoured, "How long a health check may take, 30s if absent"),
     key("HostName", Single, Elsewhere("[Pod]: its members have one host name", "write HostName= in [Pod]"), "Host name"),
     key("HttpProxy", Bool, Honoured, "Proxy variables of the environment of the container's unit; no if absent"),
-    key("IP", Single, Unsupported(NO_ADDRESS), "IPv4 address"),
-    key("IP6", Single, Unsupported(NO_ADDRESS), "IPv6 address"),
+    key("IP", Single, Elsewhere(POD_ADDRESS, "write IP= in [Pod]"), "IPv4 address"),
+    key("IP6", Single, Elsewhere(POD_ADDRESS, "write IP6= in [Pod]"), "IPv6 address"),
     key("Image", Single, Honoured, "Image that the container runs"),
     key("Init", Bool, Honoured, "It runs to its end before others start, and again with each new life of the pod"),
     key("Label", Pairs, Honoured, "Labels, NAME=value"),
@@ -174,9 +184,9 @@ pub(super) const CONTAINER: &[Key] = &[
     key("LogOpt", Words, NoEffect("the journal has settings of its own (journald.conf(5))"), "Options of the log"),
     key("Mask", Args, Honoured, "Paths to hide in addition to the default: PATH[:PATH…]"),
     key("Memory", Single, Honoured, "Limit of memory, such as 512m: MemoryMax= of the container's unit"),
-    key("Mount", Args, Honoured, "Mounts as in podman-run(1): type=bind, tmpfs or devpts, source=, target=, options"),
+    key("Mount", Args, Honoured, "Mounts as in podman-run(1): type=bind, volume, tmpfs or devpts, source=, target=, options"),
     key("Network", All, Elsewhere("[Pod]: its members share one network", POD_NETWORK), "Network"),
-    key("NetworkAlias", All, Unsupported("names are not served in this version; leave the key out"), "Names in the network"),
+    key("NetworkAlias", All, Elsewhere(POD_ADDRESS, "write NetworkAlias= in [Pod]"), "Names in the network"),
     key("NoNewPrivileges", Bool, Honoured, "Whether no program can gain privileges (set-user-ID bits); yes if absent"),
     key("Notify", Single, Honoured, "Whether the program says when it is ready (sd_notify(3))"),
     key("OS", Single, Honoured, "Operating system that the image is for; linux if absent"),
@@ -184,7 +194,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("Pod", Single, Honoured, "The pod of a container that has a file of its own"),
     key("PodmanArgs", Args, Honoured, "Options of podman run; those that say what a key says are read as that key, others are refused"),
     key("PreStop", Exec, Honoured, "Command that is run in the container before its stop signal"),
-    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:]HOST:POD[/PROTOCOL]"),
+    key("PublishPort", All, Honoured, "Ports of the host that lead into the pod: [IP:][HOST:]POD[/PROTOCOL]; without HOST one is chosen at each start"),
     key("Pull", Single, Honoured, "When the registry is asked for the image: always, missing, never or newer"),
     key("ReadOnly", Bool, Honoured, "The root file system cannot be written"),
     key("ReadOnlyTmpfs", Bool, Honoured, "Whether ReadOnly=yes leaves a tmpfs on /run, /tmp and /var/tmp; yes if absent"),
@@ -238,7 +248,7 @@ pub(super) const CONTAINER: &[Key] = &[
     key("UserNS", Single, Unsupported(NO_USERNS), "User namespace"),
     key("Variant", Single, Honoured, "Variant of that processor, such as v7"),
     key("VolatileTmp", Bool, Honoured, "A tmpfs of 512 MiB on /tmp, unless ReadOnly=yes has one there"),
-    key("Volume", All, Honoured, "Files of the host in the container: SOURCE:TARGET[:OPTIONS]"),
+    key("Volume", All, Honoured, "Files of the host, or volumes, in the container: SOURCE:TARGET[:OPTIONS]"),
     key("Wants", Words, Honoured, "Members or units that start with it; as Wants= in the member's [Unit]"),
     key("WorkingDir", Single, Honoured, "Working directory"),
 ];
@@ -322,6 +332,9 @@ pub struct DocumentedKey {
 const SECTIONS: &[(&str, &[Key])] = &[
     ("Container", CONTAINER),
     ("Pod", POD),
+    ("Volume", resource_keys::VOLUME),
+    ("Network", resource_keys::NETWORK),
+    ("Image", resource_keys::IMAGE),
     ("Quadlet", QUADLET),
     ("Artifact", ARTIFACT),
     ("Build", BUILD),
@@ -476,7 +489,15 @@ mod tests {
     #[test]
     fn tables_are_sorted_and_documented() {
         assert!(EXTENSIONS.is_sorted());
-        for table in [POD, CONTAINER, QUADLET] {
+        for table in [
+            POD,
+            CONTAINER,
+            QUADLET,
+            resource_keys::VOLUME,
+            resource_keys::NETWORK,
+            resource_keys::IMAGE,
+            KUBE,
+        ] {
             assert!(table.is_sorted_by(|a, b| a.name < b.name));
             assert!(
                 table
@@ -497,6 +518,11 @@ mod tests {
             EXTENSIONS.len(),
             "each is a key of one of them"
         );
+        assert_eq!(resource_keys::VOLUME.len(), 16);
+        // Route is ours.
+        assert_eq!(resource_keys::NETWORK.len(), 18 + 1);
+        assert_eq!(resource_keys::IMAGE.len(), 18);
+        assert_eq!(KUBE.len(), 19);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A member of a pod, from sections of the pod's file or from a file of its own.
 
-use super::directive::SHORT;
+use super::directive::{Known, SHORT};
 use super::document::{Definition, Entry, Header, Kind};
 use super::heading::{self, Heading};
 use super::port::Published;
@@ -104,9 +104,9 @@ fn list(names: &[&str]) -> String {
 pub(super) fn from_section<'a>(
     name: &str,
     parts: Sections<'a>,
-    pod: &PodName,
     definition: &Definition,
     inherited: &[Entry<'a>],
+    known: &Known,
     ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
@@ -115,18 +115,12 @@ pub(super) fn from_section<'a>(
     let unit = with_short(&parts.container, parts.unit);
     let own = [inherited, &parts.container].concat();
     let settings = Settings::new(keys::CONTAINER, format!("[Container {member}]"), own);
-    if let Some(value) = settings
-        .value("Pod", problems)
-        .filter(|value| value.text != format!("{pod}.pod"))
-    {
-        let problem = value.error(format!("this container is in the file of the pod `{pod}`"));
-        problems.push(problem.help("remove Pod="));
-    }
     let container = container::read(
         member,
         &definition.path,
         header.place(),
         &settings,
+        known,
         ports,
         problems,
     );
@@ -141,10 +135,23 @@ pub(super) fn from_section<'a>(
     })
 }
 
+/// In the pod's own file, `Pod=` may say no other.
+pub(super) fn check_pod(member: &Member, pod: &PodName, problems: &mut Vec<Problem>) {
+    if let Some(value) = member
+        .settings
+        .value("Pod", problems)
+        .filter(|value| value.text != format!("{pod}.pod"))
+    {
+        let problem = value.error(format!("this container is in the file of the pod `{pod}`"));
+        problems.push(problem.help("remove Pod="));
+    }
+}
+
 /// A member from a file of its own.
 pub(super) fn from_file<'a>(
     file: &'a Definition,
     inherited: &[Entry<'a>],
+    known: &Known,
     ports: &mut Vec<Published>,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
@@ -174,8 +181,19 @@ pub(super) fn from_file<'a>(
     let member = member_name(instance::plain(&file.base), file.place(), problems)?;
     let unit = with_short(&own, unit);
     own.splice(..0, inherited.iter().copied());
-    let settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
-    let container = container::read(member, &file.path, place.clone(), &settings, ports, problems);
+    let mut settings = Settings::new(keys::CONTAINER, "[Container]".to_owned(), own);
+    if settings.last_entry("Pod").is_none() {
+        settings = settings.whole();
+    }
+    let container = container::read(
+        member,
+        &file.path,
+        place.clone(),
+        &settings,
+        known,
+        ports,
+        problems,
+    );
     Some(Member {
         container,
         place,
@@ -239,17 +257,12 @@ pub(super) fn pod_of<'a>(file: &'a Definition, problems: &mut Vec<Problem>) -> O
         "[Container]".to_owned(),
         file.entries("Container"),
     );
-    let Some(value) = settings.value("Pod", problems) else {
-        if !file.documents.is_empty() {
-            let message = "a container without a pod is not supported by this version of podunit";
-            let header = file.sections().find(|header| header.name() == "Container");
-            let place = header.map_or_else(|| file.place(), Header::place);
-            let help = "add Pod=NAME.pod to [Container], and a file NAME.pod";
-            problems.push(Problem::error(place, message).help(help));
-        }
-        return None;
-    };
-    Some(value)
+    settings.value("Pod", problems)
+}
+
+/// Whether a file could be read and names no pod.
+pub(super) fn is_lone(file: &Definition) -> bool {
+    !file.documents.is_empty() && pod_of(file, &mut Vec::new()).is_none()
 }
 
 /// Whether `[Quadlet]` asks for the dependency on the network being online, which a unit does not have here by default:

@@ -12,15 +12,19 @@ mod document;
 mod folder;
 mod heading;
 mod image;
+mod image_file;
 mod instance;
 mod keys;
 mod lifecycle;
 mod limit;
+mod lint;
 mod linux;
+mod lone;
 mod member;
 mod mount;
 mod mount_key;
 mod names;
+mod network;
 mod other;
 mod outcome;
 mod parallel;
@@ -33,19 +37,24 @@ mod process;
 mod refused;
 mod refused_keys;
 mod resolve;
+mod resource;
+mod resource_keys;
 mod search;
 mod section;
 mod share;
+mod shared_network;
 mod signal;
 mod stop;
 mod surroundings;
 mod systemd_keys;
+mod volume;
 
-pub use keys::{DOCUMENTED, documented_keys};
+pub use keys::{DOCUMENTED, Rule, documented_keys, rule_of};
+pub use lint::{LINTS, Lint, Lints, PROBLEMS};
 
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Source};
-use crate::model::{Directive, Paths, Pod, PodName};
+use crate::model::{Directive, ImageDefinition, Owner, Paths, Pod, PodName, SharedNetwork, Volume};
 use directive::Known;
 use document::{Definition, Kind};
 use folder::Folder;
@@ -63,6 +72,14 @@ pub struct Definitions {
     /// Pods that cannot be made, sorted by name. No unit of any pod, whole or broken, has the name of another's: a
     /// broken pod whose `pod-X.service` belongs to a whole one is not here, only its problems are.
     pub broken: Vec<Broken>,
+    /// Volumes, sorted by name.
+    pub volumes: Vec<Volume>,
+    /// Images, sorted by name.
+    pub images: Vec<ImageDefinition>,
+    /// Networks, sorted by name.
+    pub networks: Vec<SharedNetwork>,
+    /// Definitions other than pods that cannot be made.
+    pub refused: Vec<Refused>,
     /// All problems, warnings too, in order of file and place.
     pub problems: Vec<Problem>,
     /// The texts that problems point into.
@@ -81,15 +98,47 @@ pub struct Broken {
     pub install: Vec<Directive>,
 }
 
+/// A definition other than a pod's that has an error, or that podunit has no use for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose units there would be.
+    pub owner: Owner,
+    /// The definition, under the root of the running system.
+    pub source: PathBuf,
+    /// Its `[Install]` section as far as it could be read.
+    pub install: Vec<Directive>,
+}
+
 /// Reads all definitions under the root of `paths`.
 pub fn read(paths: &Paths) -> Definitions {
-    let (outcomes, problems, sources) = outcomes(&folders(paths));
+    let (outcomes, problems, sources) = outcomes(&folders(paths), None);
+    collect(outcomes, problems, sources)
+}
+
+/// The same, looking also for what is probably not what was meant.
+pub fn check(paths: &Paths, lints: Lints) -> Definitions {
+    let (mut outcomes, problems, sources) = outcomes(&folders(paths), Some(lints));
+    lint::across(&mut outcomes, &|_| true);
     collect(outcomes, problems, sources)
 }
 
 /// Reads the pods that `files` have a part in: among all definitions of `paths` if a file lies in one of their folders
 /// and counts there, else among those of the folder in which it lies.
 pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
+    read_some(paths, files, None, None)
+}
+
+/// The same, [checked](check).
+pub fn check_files(paths: &Paths, files: &[PathBuf], lints: Lints) -> Definitions {
+    read_some(paths, files, None, Some(lints))
+}
+
+/// [Checks](check_files) one file as if it held `text`; it need not be there.
+pub fn check_text(paths: &Paths, file: PathBuf, text: Vec<u8>, lints: Lints) -> Definitions {
+    read_some(paths, &[file], Some(text), Some(lints))
+}
+
+fn read_some(paths: &Paths, files: &[PathBuf], text: Option<Vec<u8>>, lints: Option<Lints>) -> Definitions {
     // By folder: as typed first, and the names in it.
     let mut groups: BTreeMap<PathBuf, (&Path, BTreeSet<&OsStr>)> = BTreeMap::new();
     for file in files {
@@ -106,13 +155,21 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
             .1
             .extend(file.file_name());
     }
-    let all = folders(paths);
+    let mut all = folders(paths);
+    // With a text there is one file.
+    let instead = text.zip(files.first().and_then(|file| file.file_name()));
+    let instead = instead.map(|(text, name)| (name.to_string_lossy().into_owned(), text));
     let mut definitions = Definitions::default();
     for (real, (folder, mut names)) in groups {
         let shown =
             |folder: &Path, names: &BTreeSet<&OsStr>| names.iter().map(|name| folder.join(name)).collect();
-        if let Some(known) = all.iter().find_map(|known| shown_in(known, folder, &real)) {
-            let counted = involving(&all, &shown(&known, &names), &mut definitions);
+        if let Some((at, known)) = all
+            .iter()
+            .enumerate()
+            .find_map(|(at, known)| Some((at, shown_in(known, folder, &real)?)))
+        {
+            all[at].instead = instead.clone().map(|(name, text)| (known.join(name), text));
+            let counted = involving(&all, &shown(&known, &names), lints, &mut definitions);
             names.retain(|name| !counted.contains(&known.join(name)));
         }
         if !names.is_empty() {
@@ -122,13 +179,14 @@ pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
                 path,
                 shown: folder.to_owned(),
                 is_deep: false,
+                instead: instead.clone().map(|(name, text)| (folder.join(name), text)),
             };
             let files = shown(folder, &names);
-            let counted = involving(&[alone], &files, &mut definitions);
+            let counted = involving(&[alone], &files, lints, &mut definitions);
             let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null or an empty file";
             let masked = files
                 .difference(&counted)
-                .map(|file| Problem::warning(Place::file(file), message));
+                .map(|file| Problem::warning(Place::file(file), message).code("masked"));
             definitions.problems.extend(masked);
         }
     }
@@ -158,10 +216,13 @@ fn shown_in(known: &Folder, typed: &Path, real: &Path) -> Option<PathBuf> {
 fn involving(
     folders: &[Folder],
     files: &BTreeSet<PathBuf>,
+    lints: Option<Lints>,
     definitions: &mut Definitions,
 ) -> BTreeSet<PathBuf> {
-    let (mut outcomes, problems, sources) = outcomes(folders);
-    outcomes.retain(|outcome| outcome.files.iter().any(|file| files.contains(file)));
+    let (mut outcomes, problems, sources) = outcomes(folders, lints);
+    let involved = |outcome: &Outcome| outcome.files.iter().any(|file| files.contains(file));
+    lint::across(&mut outcomes, &involved);
+    outcomes.retain(involved);
     let counted = outcomes
         .iter()
         .flat_map(|outcome| outcome.files.iter().cloned())
@@ -169,14 +230,55 @@ fn involving(
     let Definitions {
         pods,
         broken,
+        volumes,
+        images,
+        networks,
+        refused,
         problems,
         sources,
     } = collect(outcomes, problems, sources);
     definitions.pods.extend(pods);
     definitions.broken.extend(broken);
+    definitions.volumes.extend(volumes);
+    definitions.images.extend(images);
+    definitions.networks.extend(networks);
+    definitions.refused.extend(refused);
     definitions.problems.extend(problems);
     definitions.sources.extend(sources);
     counted
+}
+
+/// All files that have a part in what `files` have a part in, drop-ins too; each as it would be shown to the user.
+pub fn parts(paths: &Paths, files: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut parts: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    let folders: BTreeSet<PathBuf> = files
+        .iter()
+        .map(|file| file.parent().unwrap_or(Path::new("")).to_owned())
+        .collect();
+    for folder in folders {
+        let here = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &folder
+        };
+        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
+        let alone = Folder {
+            root: paths.root().to_owned(),
+            path: real.strip_prefix(paths.root()).unwrap_or(&real).to_owned(),
+            shown: folder,
+            is_deep: false,
+            instead: None,
+        };
+        let (outcomes, _, _) = outcomes(&[alone], None);
+        let own = |outcome: &&Outcome| outcome.files.iter().any(|file| files.contains(file));
+        parts.extend(
+            outcomes
+                .iter()
+                .filter(own)
+                .flat_map(|outcome| outcome.files.iter().cloned()),
+        );
+    }
+    parts
 }
 
 /// Whether a file of this name is a definition.
@@ -193,13 +295,14 @@ fn folders(paths: &Paths) -> Vec<Folder> {
             shown: Path::new("/").join(&path),
             path,
             is_deep: true,
+            instead: None,
         }
     };
     paths.definition_dirs().into_iter().map(folder).collect()
 }
 
 /// What becomes of everything in `folders`; what is wrong with the folders themselves; texts that problems point into.
-fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
+fn outcomes(folders: &[Folder], lints: Option<Lints>) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     let mut problems = Vec::new();
     let listings = search::open(folders, &mut problems);
     let (mut pods, mut containers, mut others) = (Vec::new(), Vec::new(), Vec::new());
@@ -215,22 +318,53 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
         .flatten()
         .collect();
     let others: Vec<Definition> = others.iter().filter_map(Listed::read).collect();
-    let mut outcomes: Vec<Outcome> = others.iter().map(other::outcome).collect();
-    let mut of_pods = by_pod(&containers, &mut outcomes);
+    let (lone, member): (Vec<&Definition>, Vec<&Definition>) =
+        containers.iter().partition(|file| member::is_lone(file));
+    let mut no_pods = Vec::new();
+    let mut of_pods = by_pod(&member, &mut no_pods);
+    let of_kind = |kind| others.iter().filter(move |file| file.kind == kind);
     pods.extend(instances_of_members(&pods, &of_pods));
+    let root = folders
+        .first()
+        .map(|folder| Paths::new(&folder.root))
+        .unwrap_or_default();
+    let (networks, network_clashes) = shared_network::read_all(&root, of_kind(Kind::Network));
     let known = Known {
+        lone: lone.iter().map(|file| file.base.clone()).collect(),
+        volumes: of_kind(Kind::Volume)
+            .map(|file| (file.base.clone(), volume::name_of(file)))
+            .collect(),
+        images: of_kind(Kind::Image)
+            .map(|file| (file.base.clone(), image_file::request_of(file)))
+            .collect(),
         pods: pods.iter().map(|pod| pod.base.clone()).collect(),
         containers: of_pods
             .iter()
             .flat_map(|(pod, files)| files.iter().map(|(file, _)| (file.base.clone(), pod.clone())))
             .collect(),
+        network_names: of_kind(Kind::Network)
+            .map(|file| (shared_network::name_of(file), file.base.clone()))
+            .collect(),
+        networks,
+        network_clashes,
     };
+    let mut outcomes: Vec<Outcome> = no_pods
+        .into_iter()
+        .map(|(file, problems)| Outcome::nothing(file, &known, problems))
+        .collect();
+    outcomes.extend(others.iter().map(|file| other::outcome(file, &known)));
+    outcomes.extend(
+        parallel::map(&lone, |file| Some(lone::outcome(file, &known)))
+            .into_iter()
+            .flatten(),
+    );
     // A pod's text is dropped when its model is made: a thousand of them would be most of the memory.
     let made = parallel::map(&pods, |listed| {
         let file = listed.read()?;
         let containers = members_of(&file.base, &of_pods);
-        let outcome = outcome(&file, &containers, &known);
-        let pointed = !outcome.problems.is_empty();
+        let outcome = outcome(&file, &containers, &known, lints);
+        // A lint may point into a pod that is fine itself.
+        let pointed = !outcome.problems.is_empty() || lints.is_some();
         let sources: Vec<Source> = file.into_sources().filter(|_| pointed).collect();
         Some((outcome, sources))
     });
@@ -251,16 +385,16 @@ fn outcomes(folders: &[Folder]) -> (Vec<Outcome>, Vec<Problem>, Vec<Source>) {
     (outcomes, problems, sources)
 }
 
-/// Containers by the pod that they name; those that name none get their outcome at once.
+/// Containers by the pod that they name; to `others` those that name none, and what is wrong with them.
 fn by_pod<'a>(
-    containers: &'a [Definition],
-    outcomes: &mut Vec<Outcome>,
+    containers: &[&'a Definition],
+    others: &mut Vec<(&'a Definition, Vec<Problem>)>,
 ) -> BTreeMap<String, Vec<(&'a Definition, Place)>> {
     let mut of_pods: BTreeMap<String, Vec<(&Definition, Place)>> = BTreeMap::new();
-    for file in containers {
+    for file in containers.iter().copied() {
         let mut problems = Vec::new();
         let Some(value) = member::pod_of(file, &mut problems) else {
-            outcomes.push(Outcome::nothing(file, problems));
+            others.push((file, problems));
             continue;
         };
         if let Some(named) = value.text.strip_suffix(Kind::Pod.suffix()) {
@@ -268,13 +402,13 @@ fn by_pod<'a>(
                 Ok(base) => of_pods.entry(base).or_default().push((file, value.place())),
                 Err((message, help)) => {
                     problems.push(value.error(message).help(help));
-                    outcomes.push(Outcome::nothing(file, problems));
+                    others.push((file, problems));
                 }
             }
         } else {
             let problem = value.error("this is not the file of a pod");
             problems.push(problem.help(format!("write Pod={}.pod", value.text)));
-            outcomes.push(Outcome::nothing(file, problems));
+            others.push((file, problems));
         }
     }
     of_pods
@@ -316,7 +450,7 @@ fn members_of<'a>(
 }
 
 /// One pod with its containers.
-fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outcome {
+fn outcome(file: &Definition, containers: &[&Definition], known: &Known, lints: Option<Lints>) -> Outcome {
     let parts = std::iter::once(&file).chain(containers);
     let files: Vec<PathBuf> = parts
         .clone()
@@ -335,10 +469,15 @@ fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outc
                 files,
                 made: Made::Nothing,
                 problems,
+                published: Vec::new(),
             };
         }
     };
     let pod = pod::read(name.clone(), file, containers, known, &mut problems);
+    let published = match lints {
+        Some(lints) => lint::pod(Some(file), containers, lints, &mut problems),
+        None => Vec::new(),
+    };
     let made = if problems.iter().any(is_error) {
         Made::Broken(Broken {
             name,
@@ -352,6 +491,7 @@ fn outcome(file: &Definition, containers: &[&Definition], known: &Known) -> Outc
         files,
         made,
         problems,
+        published,
     }
 }
 
@@ -362,7 +502,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
     for (file, place) in containers {
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
-        member::from_file(file, &[], &mut Vec::new(), &mut problems);
+        member::from_file(file, &[], known, &mut Vec::new(), &mut problems);
         let near = nearest::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),
@@ -387,5 +527,6 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
         files,
         made,
         problems,
+        published: Vec::new(),
     }
 }

@@ -1,8 +1,12 @@
 //! `Volume=` and `Tmpfs=`, and paths on the host and in the container.
 
-use super::section::Value;
+use super::directive::Known;
+use super::document::Kind;
+use super::section::{Value, short};
+use super::volume;
 use crate::diagnostic::Problem;
-use crate::model::{Bind, Tmpfs};
+use crate::model::volume::check_name;
+use crate::model::{Bind, Owner, ResourceName, Tmpfs, VolumeMount};
 use std::path::{Component, Path, PathBuf};
 
 /// Options of a bind mount that are honoured.
@@ -14,7 +18,23 @@ pub(super) const BIND_OPTIONS: &[&str] = &[
 const NO_EFFECT: &[(&str, &str)] = &[
     ("z", "this version sets no SELinux label"),
     ("Z", "this version sets no SELinux label"),
-    ("nocopy", "nothing is copied from the image"),
+    ("nocopy", "nothing is copied into a folder of the host"),
+    (
+        "copy",
+        "what the image has is copied into a new volume anyway, and never into a folder of the host",
+    ),
+];
+/// Options of Podman that would have to act: (option, what to do instead).
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "U",
+        "say in NAME.volume whose the volume is: User= and Group= in [Volume]",
+    ),
+    ("idmap", "leave it out: there are no user namespaces"),
+    ("O", "leave it out, or mount the folder read-only: ro"),
+    ("upperdir", "leave it out, or mount the folder read-only: ro"),
+    ("workdir", "leave it out, or mount the folder read-only: ro"),
+    ("subpath", "use a volume of its own for that folder"),
 ];
 const TMPFS_OPTIONS: &[&str] = &[
     "dev",
@@ -43,49 +63,146 @@ const TMPFS_VALUES: &[&str] = &[
     "uid",
 ];
 
-/// Reads `SOURCE:TARGET[:OPTIONS]`; a source that begins with a dot is under `folder`.
-pub(super) fn bind(value: &Value, folder: &Path, problems: &mut Vec<Problem>) -> Option<Bind> {
-    let mut parts = value.text.splitn(3, ':');
-    let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
-    let Some(target) = target else {
-        let problem = value.error("volumes without a source are not supported by this version");
-        problems.push(problem.help("write SOURCE:TARGET with a path of the host as source"));
-        return None;
-    };
-    let Some(source) = host_path(source, folder) else {
-        if source.contains('/') {
-            let problem = value.error(format!("the source `{source}` is a relative path"));
-            problems.push(problem.help(format!("write ./{source}, or an absolute path")));
-            return None;
+/// What `Volume=` mounts.
+#[derive(Debug)]
+pub(super) enum Mounted {
+    /// A path of the host.
+    Bind(Bind),
+    /// A volume, and the unit that makes it, where it has a file of its own.
+    Volume(VolumeMount, Option<String>),
+}
+
+impl Mounted {
+    /// The place in the container.
+    pub(super) fn target(&self) -> &str {
+        match self {
+            Self::Bind(bind) => &bind.target,
+            Self::Volume(volume, _) => &volume.target,
         }
-        let problem = value.error(format!(
-            "`{source}` is no path: named volumes are not supported by this version"
+    }
+}
+
+/// Reads `[SOURCE:]TARGET[:OPTIONS]`; a source that begins with a dot is under `folder`.
+pub(super) fn volume(
+    value: &Value,
+    folder: &Path,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> Option<Mounted> {
+    let mut parts = value.text.splitn(3, ':');
+    let (source, target, list) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    let Some(target) = target else {
+        let target = target_path(source, value, problems)?;
+        let (volume, options) = (None, Vec::new());
+        return Some(Mounted::Volume(
+            VolumeMount {
+                volume,
+                target,
+                options,
+            },
+            None,
         ));
-        let help = "write the absolute path of a file or folder of the host, or one that begins with ./";
-        problems.push(problem.help(help));
-        return None;
     };
+    let (source, unit) = source_of(source, value, folder, known, problems)?;
     let target = target_path(target, value, problems)?;
+    let is_path = matches!(source, Source::Path(_));
+    let options = options(list, is_path, value, problems);
+    Some(match source {
+        Source::Path(source) => Mounted::Bind(Bind {
+            source,
+            target,
+            options,
+        }),
+        Source::Name(name) => Mounted::Volume(
+            VolumeMount {
+                volume: Some(name),
+                target,
+                options,
+            },
+            unit,
+        ),
+    })
+}
+
+/// What stands before the first colon.
+enum Source {
+    Path(String),
+    Name(String),
+}
+
+fn source_of(
+    text: &str,
+    value: &Value,
+    folder: &Path,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> Option<(Source, Option<String>)> {
+    if let Some(path) = host_path(text, folder).filter(|_| !names_volume(text)) {
+        return Some((Source::Path(path), None));
+    }
+    if let Some(base) = text
+        .strip_suffix(Kind::Volume.suffix())
+        .filter(|_| !text.contains('/'))
+    {
+        let Some(name) = known.volumes.get(base) else {
+            problems.push(volume::missing(value, base, known));
+            return None;
+        };
+        let unit = ResourceName::new(base)
+            .ok()
+            .map(|name| Owner::Volume(name).unit());
+        return Some((Source::Name(name.clone()), unit));
+    }
+    if text.contains('/') {
+        let problem = value.error(format!("the source `{}` is a relative path", short(text)));
+        problems.push(problem.help(format!("write ./{}, or an absolute path", short(text))));
+        return None;
+    }
+    if !text.contains('%')
+        && let Err(error) = check_name(text)
+    {
+        let problem = value.error(format!("`{}` is neither a path nor a name: {error}", short(text)));
+        problems.push(problem.help("write the name of a volume, or an absolute path"));
+        return None;
+    }
+    Some((Source::Name(text.to_owned()), None))
+}
+
+/// Whether a text with specifiers is the name of a volume and no path: `%p-data`, but not `%h` and `%h/data`.
+fn names_volume(text: &str) -> bool {
+    const PATHS: &str = "CdEhLStTVyY";
+    let mut chars = text.chars();
+    let first = (chars.next(), chars.next());
+    first.0 == Some('%') && !text.contains('/') && !first.1.is_some_and(|c| PATHS.contains(c))
+}
+
+/// Options that are honoured; all others are problems.
+fn options(list: Option<&str>, is_path: bool, value: &Value, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut known = Vec::new();
-    for option in options.iter().flat_map(|options| options.split(',')) {
-        if BIND_OPTIONS.contains(&option) {
+    for option in list.iter().flat_map(|list| list.split(',')) {
+        if BIND_OPTIONS.contains(&option) || option == "nocopy" && !is_path {
             known.push(option.to_owned());
         } else if let Some((_, why)) = NO_EFFECT.iter().find(|(name, _)| *name == option) {
             problems.push(value.warning(format!("the option `{option}` has no effect: {why}")));
+        } else if let Some((_, help)) = REFUSED
+            .iter()
+            .find(|(name, _)| option.split('=').next() == Some(*name))
+        {
+            let problem = value.error(format!(
+                "the option `{}` is not supported by this version",
+                short(option)
+            ));
+            problems.push(problem.help(*help));
         } else {
             let help = format!("this version knows {}", BIND_OPTIONS.join(", "));
             problems.push(
                 value
-                    .error(format!("`{option}` is no option of a volume here"))
+                    .error(format!("`{}` is no option of a volume here", short(option)))
                     .help(help),
             );
         }
     }
-    Some(Bind {
-        source,
-        target,
-        options: known,
-    })
+    known
 }
 
 /// Reads `TARGET[:OPTIONS]`.

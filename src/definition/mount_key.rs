@@ -1,17 +1,18 @@
 //! `Mount=type=…,source=…,target=…` as podman-run(1) has it, read as the same in `Volume=` and `Tmpfs=`.
 
-use super::mount;
-use super::section::Value;
+use super::directive::Known;
+use super::mount::{self, Mounted};
+use super::section::{Value, short};
 use crate::diagnostic::Problem;
-use crate::model::{Bind, Devpts, Tmpfs};
+use crate::model::{Devpts, Tmpfs};
 use crate::unitfile::value::parse_bool;
 use std::path::Path;
 
 /// What `Mount=` mounts.
 #[derive(Debug)]
-pub(super) enum Mounted {
-    /// `type=bind` and `type=volume`
-    Bind(Bind),
+pub(super) enum MountKey {
+    /// `type=bind` and `type=volume`: what `Volume=` mounts.
+    Volume(Mounted),
     /// `type=tmpfs`
     Tmpfs(Tmpfs),
     /// `type=devpts`
@@ -29,7 +30,12 @@ struct Parts<'v> {
 }
 
 /// Reads one; a source that begins with a dot is under `folder`.
-pub(super) fn read(value: &Value, folder: &Path, problems: &mut Vec<Problem>) -> Option<Mounted> {
+pub(super) fn read(
+    value: &Value,
+    folder: &Path,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> Option<MountKey> {
     let parts = split(&value.text);
     let refuse = |message: String, help: &str, problems: &mut Vec<Problem>| {
         problems.push(value.error(message).help(help));
@@ -48,27 +54,16 @@ pub(super) fn read(value: &Value, folder: &Path, problems: &mut Vec<Problem>) ->
         return refuse("a path here cannot have a colon".to_owned(), help, problems);
     }
     match parts.kind {
-        "bind" | "volume" => {
-            let options = bind_options(&parts, value, problems)?;
-            let Some(source) = parts.source else {
-                let help = "add source=, or write Tmpfs= for files that need not stay";
-                return refuse("this does not say what is mounted".to_owned(), help, problems);
-            };
-            let text = match options.is_empty() {
-                true => format!("{source}:{target}"),
-                false => format!("{source}:{target}:{}", options.join(",")),
-            };
-            mount::bind(&value.with_text(text), folder, problems).map(Mounted::Bind)
-        }
+        "bind" | "volume" => volume(&parts, target, value, folder, known, problems).map(MountKey::Volume),
         "tmpfs" => {
             let options = tmpfs_options(&parts, value, problems)?;
             let text = match options.is_empty() {
                 true => target.to_owned(),
                 false => format!("{target}:{}", options.join(",")),
             };
-            mount::tmpfs(&value.with_text(text), problems).map(Mounted::Tmpfs)
+            mount::tmpfs(&value.with_text(text), problems).map(MountKey::Tmpfs)
         }
-        "devpts" => devpts(&parts, target, value, problems).map(Mounted::Devpts),
+        "devpts" => devpts(&parts, target, value, problems).map(MountKey::Devpts),
         "ramfs" => refuse("a ramfs has no limit".to_owned(), "write type=tmpfs", problems),
         "glob" => refuse(
             "which files a pattern stands for is not looked up by this version".to_owned(),
@@ -86,6 +81,42 @@ pub(super) fn read(value: &Value, folder: &Path, problems: &mut Vec<Problem>) ->
             problems,
         ),
     }
+}
+
+/// What the same in `Volume=` mounts; a bind mount has a path of the host, and a volume may have neither that nor a name.
+fn volume(
+    parts: &Parts,
+    target: &str,
+    value: &Value,
+    folder: &Path,
+    known: &Known,
+    problems: &mut Vec<Problem>,
+) -> Option<Mounted> {
+    let options = bind_options(parts, value, problems)?;
+    let is_bind = parts.kind == "bind";
+    let Some(source) = parts.source else {
+        if is_bind {
+            let problem = value.error("this does not say what is mounted");
+            problems.push(problem.help("add source=, or write Tmpfs= for files that need not stay"));
+            return None;
+        }
+        let text = value.with_text(target.to_owned());
+        let mut mounted = mount::volume(&text, folder, known, problems)?;
+        if let Mounted::Volume(volume, _) = &mut mounted {
+            volume.options = options.into_iter().map(str::to_owned).collect();
+        }
+        return Some(mounted);
+    };
+    if is_bind && mount::host_path(source, folder).is_none() {
+        let problem = value.error(format!("the source `{}` is no path", short(source)));
+        problems.push(problem.help("write an absolute path, or one that begins with ./, or type=volume"));
+        return None;
+    }
+    let text = match options.is_empty() {
+        true => format!("{source}:{target}"),
+        false => format!("{source}:{target}:{}", options.join(",")),
+    };
+    mount::volume(&value.with_text(text), folder, known, problems)
 }
 
 /// As in Podman, a mount that does not say so is a volume.
@@ -133,6 +164,7 @@ fn bind_options<'v>(parts: &Parts<'v>, value: &Value, problems: &mut Vec<Problem
                 return None;
             }
             ("U" | "chown" | "idmap", _) => {}
+            ("nocopy", None) if parts.kind == "volume" => options.push("nocopy"),
             (name, None) if mount::BIND_OPTIONS.contains(&name) => options.push(name),
             _ => {
                 let problem = value.error(format!("`{part}` is no option of this mount here"));

@@ -1,9 +1,11 @@
 //! What became of each pod, and of files that lead to none.
 
+use super::directive::Known;
 use super::document::Definition;
-use super::{Broken, Definitions, member};
+use super::port::Published;
+use super::{Broken, Definitions, Refused, member};
 use crate::diagnostic::{Place, Problem, Severity, Source};
-use crate::model::{Pod, PodName};
+use crate::model::{ImageDefinition, Pod, PodName, SharedNetwork, Volume};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) made: Made,
     /// What is wrong with them.
     pub(super) problems: Vec<Problem>,
+    /// The ports that it publishes, where lints are asked for.
+    pub(super) published: Vec<Published>,
 }
 
 /// See [`Outcome`].
@@ -25,6 +29,14 @@ pub(super) enum Made {
     Pod(Box<Pod>),
     /// One that cannot be made.
     Broken(Broken),
+    /// A volume.
+    Volume(Box<Volume>),
+    /// An image.
+    Image(Box<ImageDefinition>),
+    /// A network.
+    Network(Box<SharedNetwork>),
+    /// Any other that cannot be made.
+    Refused(Refused),
     /// Nothing that has a unit.
     Nothing,
 }
@@ -39,16 +51,17 @@ fn by_place(problem: &Problem) -> (&Path, Option<(usize, usize)>) {
 
 impl Outcome {
     /// A file that leads to no pod.
-    pub(super) fn nothing(file: &Definition, mut problems: Vec<Problem>) -> Self {
+    pub(super) fn nothing(file: &Definition, known: &Known, mut problems: Vec<Problem>) -> Self {
         problems.extend(file.problems.iter().cloned());
         if !file.documents.is_empty() {
             // Its own mistakes are worth knowing all the same.
-            member::from_file(file, &[], &mut Vec::new(), &mut problems);
+            member::from_file(file, &[], known, &mut Vec::new(), &mut problems);
         }
         Self {
             files: file.files.clone(),
             made: Made::Nothing,
             problems,
+            published: Vec::new(),
         }
     }
 
@@ -56,7 +69,7 @@ impl Outcome {
         match &self.made {
             Made::Pod(pod) => Some(&pod.name),
             Made::Broken(broken) => Some(&broken.name),
-            Made::Nothing => None,
+            _ => None,
         }
     }
 
@@ -99,7 +112,7 @@ impl Outcome {
             );
             self.problems.truncate(MOST);
             self.problems
-                .push(Problem::warning(Place::file(self.source()), message));
+                .push(Problem::warning(Place::file(self.source()), message).code("more-problems"));
         }
     }
 
@@ -136,11 +149,19 @@ pub(super) fn collect(outcomes: Vec<Outcome>, problems: Vec<Problem>, sources: V
         match outcome.made {
             Made::Pod(pod) => all.pods.push(*pod),
             Made::Broken(broken) => all.broken.push(broken),
+            Made::Volume(volume) => all.volumes.push(*volume),
+            Made::Image(image) => all.images.push(*image),
+            Made::Network(network) => all.networks.push(*network),
+            Made::Refused(refused) => all.refused.push(refused),
             Made::Nothing => {}
         }
     }
     all.pods.sort_by(|a, b| a.name.cmp(&b.name));
     all.broken.sort_by(|a, b| a.name.cmp(&b.name));
+    all.volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    all.images.sort_by(|a, b| a.name.cmp(&b.name));
+    all.networks.sort_by(|a, b| a.name.cmp(&b.name));
+    all.refused.sort_by(|a, b| a.owner.cmp(&b.owner));
     all.problems.sort_by(|a, b| by_place(a).cmp(&by_place(b)));
     once(&mut all.problems);
     let others = |problem: &Problem| problem.other.as_ref().map(|(place, _)| place.path.clone());

@@ -4,14 +4,14 @@ use super::directive::{self, Context, Known};
 use super::document::{Definition, Entry};
 use super::heading::{self, Heading};
 use super::member::{self, Member};
-use super::port::{self, Published};
+use super::port;
 use super::refused::Owner;
 use super::resolve;
 use super::section::{self, Settings, short};
-use super::{instance, keys, lifecycle, limit, names, share, surroundings};
-use crate::diagnostic::{Place, Problem};
-use crate::model::{MemberName, Network, Pod, PodName, SCHEMA_VERSION};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{instance, keys, lifecycle, limit, names, network, share, surroundings};
+use crate::diagnostic::Problem;
+use crate::model::{MemberName, Pod, PodName, SCHEMA_VERSION};
+use std::collections::BTreeMap;
 
 /// Podman's `--shm-size`: 64 MiB.
 const SHM_SIZE: u64 = 64 << 20;
@@ -42,7 +42,10 @@ pub(super) fn read(
         .pod
         .extend(section::extensions(keys::POD, "[Pod]", extensions, problems));
     let settings = Settings::new(keys::POD, "[Pod]".to_owned(), std::mem::take(&mut sections.pod));
-    let (mut pod, mut ports) = own(name, definition, &settings, problems);
+    settings.check_keys(problems);
+    let mut pod = own(name, definition, &settings, known, problems);
+    let mut ports = Vec::new();
+    port::read(&settings, &mut ports, problems);
     let waits = member::waits_for_network(std::mem::take(&mut sections.quadlet), problems);
     pod.start_timeout = directive::start_timeout(&mut sections.service, problems);
 
@@ -68,19 +71,22 @@ pub(super) fn read(
         if parts.headers.is_empty() {
             member::without_container(name, &parts.others, &names, containers, problems);
         } else {
-            members.extend(member::from_section(
-                name, parts, &pod.name, definition, &inherited, &mut ports, problems,
-            ));
+            let member =
+                member::from_section(name, parts, definition, &inherited, known, &mut ports, problems);
+            if let Some(member) = &member {
+                member::check_pod(member, &pod.name, problems);
+            }
+            members.extend(member);
         }
     }
     for file in containers {
-        members.extend(member::from_file(file, &inherited, &mut ports, problems));
+        members.extend(member::from_file(file, &inherited, known, &mut ports, problems));
     }
     members.sort_by(|a, b| a.container.name.cmp(&b.container.name));
     resolve::one_of_each_name(&members, problems);
     resolve::unit_names_fit(&pod.name, &members, problems);
     port::check(&ports, problems);
-    check_network(&pod, &settings, &ports, problems);
+    network::check(&pod, &settings, known, &ports, problems);
     surroundings::check(&mut pod, &settings, &members, problems);
 
     relate(&mut pod, &sections, &mut members, known, problems);
@@ -135,14 +141,14 @@ fn sort<'a>(definition: &'a Definition, problems: &mut Vec<Problem>) -> Sections
     sections
 }
 
-/// What `[Pod]` says.
-fn own(
+/// What `[Pod]` says, or `[Container]` of a container that is a pod of its own.
+pub(super) fn own(
     name: PodName,
     definition: &Definition,
     settings: &Settings,
+    known: &Known,
     problems: &mut Vec<Problem>,
-) -> (Pod, Vec<Published>) {
-    settings.check_keys(problems);
+) -> Pod {
     if let Some(value) = settings
         .value("PodName", problems)
         .filter(|value| value.text != name.as_str())
@@ -151,16 +157,14 @@ fn own(
             "this has no effect: the pod is named after its file, and called `{name}` by commands"
         )));
     }
-    let mut ports = Vec::new();
-    port::read(settings, &mut ports, problems);
     let labels = settings.pairs("Label", problems);
-    let pod = Pod {
+    Pod {
         version: SCHEMA_VERSION,
         source: definition.path.clone(),
         service_name: instance::service_name(settings, problems),
         share: share::read(settings, problems),
         hostname: hostname(settings, problems),
-        network: network(settings, problems),
+        network: network::read(settings, known, problems),
         hosts: names::hosts(settings, problems),
         resolver: names::resolver(settings, problems),
         ports: Vec::new(),
@@ -175,8 +179,7 @@ fn own(
         members: Vec::new(),
         units: Default::default(),
         name,
-    };
-    (pod, ports)
+    }
 }
 
 fn hostname(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> {
@@ -197,94 +200,6 @@ fn hostname(settings: &Settings, problems: &mut Vec<Problem>) -> Option<String> 
     Some(value.text)
 }
 
-fn network(settings: &Settings, problems: &mut Vec<Problem>) -> Network {
-    let mut values = settings.values("Network", problems);
-    let last = values.pop();
-    if let (Some(value), Some(first)) = (&last, values.first()) {
-        let problem = value.error("a pod has one network in this version");
-        problems.push(
-            problem
-                .other(first.place(), "the first one")
-                .help("remove one of them"),
-        );
-    }
-    match last.as_ref().map(|value| (value.text.as_str(), value)) {
-        None | Some(("bridge", _)) => Network::Bridge,
-        Some(("none", _)) => Network::None,
-        Some(("host", _)) => Network::Host,
-        Some((text, value)) => {
-            let kind = text.split_once(':').map_or(text, |(kind, _)| kind);
-            let problem = if ["none", "host", "bridge"].contains(&kind) {
-                value.error("options of networks are not supported by this version")
-            } else {
-                value.error("named networks are not supported by this version")
-            };
-            problems.push(problem.help("write none, host or bridge"));
-            Network::Bridge
-        }
-    }
-}
-
-/// A network, or ports, that the pod cannot have.
-fn check_network(pod: &Pod, settings: &Settings, ports: &[Published], problems: &mut Vec<Problem>) {
-    let network = settings.last_entry("Network").map(Entry::value_place);
-    let share = settings.last_entry("Share").map(Entry::value_place);
-    let wants_network = pod.network == Network::Host || network.is_some();
-    if let (false, true, Some(place)) = (
-        pod.share.net,
-        wants_network && pod.network != Network::None,
-        &network,
-    ) {
-        let problem = Problem::error(
-            place.clone(),
-            "the pod shares no network, so it cannot have this one",
-        );
-        problems.push(
-            with(problem, share.as_ref(), "net is not shared").help("add net to Share=, or remove Network="),
-        );
-    }
-    if pod.network == Network::None {
-        for value in settings.values("AddHost", problems) {
-            if value.text.ends_with(":host-gateway") {
-                let problem = value.error("a pod without a network cannot reach the host");
-                problems.push(
-                    with(problem, network.as_ref(), "no network").help("write an address, or remove it"),
-                );
-            }
-        }
-    }
-    let why = match pod.network {
-        _ if !pod.share.net => Some((share, "the pod shares no network", "add net to Share=")),
-        Network::Host => Some((
-            network,
-            "the pod has the network of the host",
-            "write Network=bridge, or remove PublishPort=: programs listen on the host itself",
-        )),
-        Network::None => Some((
-            network,
-            "the pod has no network",
-            "write Network=bridge, or remove PublishPort=",
-        )),
-        Network::Bridge => None,
-    };
-    let Some((place, why, help)) = why else { return };
-    let places: BTreeSet<_> = ports
-        .iter()
-        .map(|(_, place)| (place.path.clone(), place.bytes))
-        .collect();
-    for (path, bytes) in places {
-        let problem = Problem::error(Place { path, bytes }, format!("no port can be published: {why}"));
-        problems.push(with(problem, place.as_ref(), why).help(help));
-    }
-}
-
-fn with(problem: Problem, place: Option<&Place>, word: &str) -> Problem {
-    match place {
-        Some(place) => problem.other(place.clone(), word),
-        None => problem,
-    }
-}
-
 /// Reads the sections that systemd owns, and resolves the names in them.
 fn relate(
     pod: &mut Pod,
@@ -299,14 +214,14 @@ fn relate(
         .collect();
     names.dedup();
     let context = Context {
-        pod: &pod.name,
+        pod: Some(&pod.name),
         member: None,
         members: &names,
         known,
     };
     (pod.units.unit, _) = directive::unit(&sections.unit, context, problems);
     pod.units.service = directive::service(&sections.service, Owner::Pod, problems);
-    pod.units.install = directive::install(&sections.install, &pod.name, problems);
+    pod.units.install = directive::install(&sections.install, Some(&pod.name), problems);
     let mut orders = Vec::new();
     for member in members.iter_mut() {
         let name = member.container.name.clone();
@@ -317,7 +232,7 @@ fn relate(
         let units = &mut member.container.units;
         let (unit, order) = directive::unit(&member.unit, context, problems);
         orders.extend(order);
-        units.unit = unit;
+        units.unit.extend(unit);
         if member.waits_for_network {
             units.unit.extend(directive::after_network());
         }
@@ -325,7 +240,7 @@ fn relate(
         units
             .service
             .extend(directive::service(&member.service, Owner::Member, problems));
-        units.install = directive::install(&member.install, &pod.name, problems);
+        units.install = directive::install(&member.install, Some(&pod.name), problems);
     }
     lifecycle::check(members, problems);
     lifecycle::order(pod, members, &mut orders);

@@ -14,7 +14,8 @@ const MOST: usize = 65_535;
 pub(super) type Published = (PortMapping, Place);
 
 const FORMS: &str = "write HOST:POD such as 8080:80, with an address before it (127.0.0.1:8080:80, [::1]:8080:80), \
-                     a protocol behind it (53:53/udp), or ranges of one length (8000-8010:9000-9010)";
+                     a protocol behind it (53:53/udp), ranges of one length (8000-8010:9000-9010), or POD alone for a \
+                     port of the host that is chosen at each start";
 
 /// Adds the values of `PublishPort=` to `ports`, ranges written out.
 pub(super) fn read(settings: &Settings, ports: &mut Vec<Published>, problems: &mut Vec<Problem>) {
@@ -33,15 +34,16 @@ pub(super) fn read(settings: &Settings, ports: &mut Vec<Published>, problems: &m
 /// What is wrong, and what to write.
 type Wrong = (String, &'static str);
 
-/// Reads `[IP:]HOST:POD[/PROTOCOL]`.
+/// Reads `[IP:][HOST:]POD[/PROTOCOL]`.
 fn parse(text: &str) -> Result<Vec<PortMapping>, Wrong> {
     let (rest, protocol) = match text.split_once('/') {
         Some((rest, "tcp")) => (rest, Protocol::Tcp),
         Some((rest, "udp")) => (rest, Protocol::Udp),
+        Some((rest, "sctp")) => (rest, Protocol::Sctp),
         Some((_, other)) => {
             return Err((
                 format!("`{other}` is not a protocol that can be published"),
-                "write tcp or udp",
+                "write tcp, udp or sctp",
             ));
         }
         None => (text, Protocol::Tcp),
@@ -53,8 +55,14 @@ fn parse(text: &str) -> Result<Vec<PortMapping>, Wrong> {
     };
     let pod = range(pod)?;
     if host.is_empty() {
-        let message = "the port of the host is missing; podunit chooses no random one".to_owned();
-        return Err((message, "write HOST:POD such as 8080:80"));
+        // Chosen when the pod starts, each for itself.
+        let mapping = |container_port| PortMapping {
+            host_ip,
+            host_port: 0,
+            container_port,
+            protocol,
+        };
+        return Ok(pod.map(mapping).collect());
     }
     let host = range(host)?;
     if host.len() != pod.len() {
@@ -115,7 +123,7 @@ pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
     let mut taken: BTreeMap<(u16, Protocol), Vec<&Published>> = BTreeMap::new();
     // Of two ranges that overlap, one pair is enough.
     let mut reported: Vec<(&Place, &Place)> = Vec::new();
-    for published in ports {
+    for published in ports.iter().filter(|(port, _)| port.host_port != 0) {
         let (port, place) = published;
         let earlier = taken.entry((port.host_port, port.protocol)).or_default();
         let clash = earlier
@@ -139,7 +147,8 @@ pub(super) fn check(ports: &[Published], problems: &mut Vec<Problem>) {
     }
 }
 
-fn overlap(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+/// Whether a port on one address is the same port as on the other; none stands for all addresses.
+pub(super) fn overlap(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
             one == other
@@ -164,25 +173,29 @@ mod tests {
         assert_eq!(spelled("[::1]:8080:80/tcp"), ["[::1]:8080:80/tcp"]);
         assert_eq!(spelled("53:5353/udp"), ["53:5353/udp"]);
         assert_eq!(spelled("1-2:65534-65535"), ["1:65534/tcp", "2:65535/tcp"]);
+        assert_eq!(spelled("3868:3868/sctp"), ["3868:3868/sctp"]);
+        assert_eq!(spelled("80"), ["80/tcp"]);
+        assert_eq!(spelled(":80-81/udp"), ["80/udp", "81/udp"]);
+        assert_eq!(spelled("127.0.0.1::80"), ["127.0.0.1::80/tcp"]);
+        assert_eq!(spelled("[::1]::80"), ["[::1]::80/tcp"]);
     }
 
     #[test]
     fn everything_else_is_refused() {
         for bad in [
             "",
-            "80",
             "0:80",
             "80:0",
             "65536:80",
             "80:65536",
-            ":80",
             "80:",
-            "127.0.0.1::80",
             "::1:80:80",
             "[127.0.0.1]:80:80",
             "[::1]80:80",
             "localhost:80:80",
-            "80:80/sctp",
+            "80:80/dccp",
+            "127.0.0.1:80",
+            "::80",
             "80:80/",
             "80:80/tcp/udp",
             "+1:80",

@@ -5,7 +5,7 @@ use super::member::Member;
 use super::outcome::Outcome;
 use crate::diagnostic::{Place, Problem};
 use crate::model::name::UNIT_NAME_MAX;
-use crate::model::{Container, Directive, Pod, PodName};
+use crate::model::{Container, Directive, Network, Pod, PodName};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -112,7 +112,12 @@ fn draw(what: &str, circle: &[&Order]) -> Problem {
         ),
         None => problem,
     };
-    problem.help("remove one After= or Before= of the circle")
+    let joins = circle.iter().any(|order| order.why == Why::Network);
+    problem.help(if joins {
+        "remove one After=, Before= or Network= of the circle"
+    } else {
+        "remove one After= or Before= of the circle"
+    })
 }
 
 /// Why one waits for the other, where After= and Before= alone do not tell.
@@ -121,6 +126,7 @@ fn reason(order: &Order) -> String {
     match order.why {
         Why::Written => format!("`{then}` is to start after `{first}`"),
         Why::Init => format!("`{first}` is an init member, which comes before `{then}`"),
+        Why::Network => format!("`{then}` joins the network of `{first}`"),
         Why::Sidecar => format!("`{first}` is a sidecar, which comes before `{then}`"),
     }
 }
@@ -201,7 +207,8 @@ pub(super) fn units_differ(outcomes: &mut [Outcome]) {
 /// as they are: without it they wait for nobody who waits for them.
 pub(super) fn no_circles_of_pods(outcomes: &mut [Outcome]) {
     let pods = || outcomes.iter().filter_map(Outcome::pod);
-    if !pods().any(|pod| pod.units.unit.iter().any(is_order)) {
+    let joins = |pod: &Pod| matches!(pod.network, Network::Pod(_));
+    if !pods().any(|pod| joins(pod) || pod.units.unit.iter().any(is_order)) {
         return;
     }
     let units: BTreeMap<String, String> = pods()
@@ -224,9 +231,17 @@ fn is_order(line: &Directive) -> bool {
     ["After", "Before"].contains(&line.key.as_str())
 }
 
-/// The orders between a pod and others that its `[Unit]` asks for; `units` are the pods by their units.
+/// The orders between a pod and others that its `[Unit]` asks for, and its network; `units` are the pods by their units.
 fn orders_of(pod: &Pod, units: &BTreeMap<String, String>) -> Vec<Order> {
     let mut orders = Vec::new();
+    if let Network::Pod(other) = &pod.network {
+        orders.push(Order {
+            first: other.to_string(),
+            then: pod.name.to_string(),
+            place: Place::file(&pod.source),
+            why: Why::Network,
+        });
+    }
     for line in pod.units.unit.iter().filter(|line| is_order(line)) {
         let others = line
             .value

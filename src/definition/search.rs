@@ -289,6 +289,9 @@ fn read(directory: &Directory, name: &Path) -> Result<String, Unreadable> {
         help,
         lossy: None,
     };
+    if let Some(bytes) = directory.instead(name) {
+        return text_of(bytes.to_owned());
+    }
     let cannot = |error: Errno| match error {
         Errno::NOENT | Errno::LOOP => wrong(
             "this link leads to no file".to_owned(),
@@ -326,10 +329,18 @@ fn read(directory: &Directory, name: &Path) -> Result<String, Unreadable> {
             ));
         }
     }
-    let bytes = read_all(&file, status.st_size).map_err(cannot)?;
+    text_of(read_all(&file, status.st_size).map_err(cannot)?)
+}
+
+/// The text of a definition, of which one byte more than may be is enough.
+fn text_of(bytes: Vec<u8>) -> Result<String, Unreadable> {
     if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_SIZE) {
         let help = "a definition is a few lines; put data into files of its own and mount them with Volume=";
-        return Err(wrong("the file is larger than 1 MiB".to_owned(), Some(help)));
+        return Err(Unreadable::Wrong {
+            why: "the file is larger than 1 MiB".to_owned(),
+            help: Some(help),
+            lossy: None,
+        });
     }
     String::from_utf8(bytes).map_err(|error| Unreadable::Wrong {
         why: "this is not UTF-8 text".to_owned(),

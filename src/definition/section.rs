@@ -28,6 +28,11 @@ impl Value<'_> {
         Self { text, ..self.clone() }
     }
 
+    /// The folder of the file in which it stands.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.entry.folder()
+    }
+
     /// An error about this value; `message` follows `Key=value: `.
     pub(super) fn error(&self, message: impl std::fmt::Display) -> Problem {
         Problem::error(
@@ -94,6 +99,8 @@ pub(super) struct Settings<'a> {
     /// The section as a user writes it, such as `[Pod]`.
     section: String,
     entries: Vec<Entry<'a>>,
+    /// Whether what belongs in `[Pod]` may stand here too.
+    is_whole: bool,
     /// The [`bit`]s of the keys that are there.
     present: u64,
 }
@@ -119,6 +126,7 @@ impl<'a> Settings<'a> {
             section,
             present: entries.iter().fold(0, |bits, entry| bits | bit(entry.key())),
             entries,
+            is_whole: false,
         }
     }
 
@@ -126,6 +134,21 @@ impl<'a> Settings<'a> {
     pub(super) fn entries_of(&self, keys: &[&str]) -> Vec<Entry<'a>> {
         let wanted = self.entries.iter().filter(|entry| keys.contains(&entry.key()));
         wanted.copied().collect()
+    }
+
+    /// The same for a container that is a pod of its own: what belongs in `[Pod]` may stand here too.
+    pub(super) fn whole(self) -> Self {
+        Self {
+            is_whole: true,
+            ..self
+        }
+    }
+
+    fn status(&self, name: &str) -> Option<Status> {
+        let status = keys::find(self.table, name)?.status;
+        let of_pod = matches!(status, Status::Elsewhere(..)) && self.is_whole;
+        let of_pod = of_pod.then(|| keys::find(keys::POD, name)).flatten();
+        Some(of_pod.map_or(status, |key| key.status))
     }
 
     /// Looks for keys that are unknown, not supported or without effect.
@@ -138,7 +161,7 @@ impl<'a> Settings<'a> {
                     format!("{name}=: the quotes are left out; Quadlet takes them as part of the value");
                 problems.push(Problem::warning(entry.value_place(), message).help("write it without quotes"));
             }
-            match key.map(|key| key.status) {
+            match self.status(name) {
                 Some(Status::Honoured) => {}
                 Some(Status::NoEffect(why)) => {
                     problems.push(Problem::warning(place, format!("{name}= has no effect: {why}")));

@@ -56,6 +56,12 @@ fn parameters(pod: &Pod, members: &[Member], problems: &mut Vec<Problem>) {
                 let problem = value.error("the pod has the network of the host, for which this would hold");
                 problems.push(problem.help("write it into a file of /etc/sysctl.d (sysctl.d(5))"));
             }
+            if let (Namespace::Net, Network::Pod(other)) = (namespace, &pod.network) {
+                let problem = value.error(format!(
+                    "the pod has the network of {other}, for which this would hold"
+                ));
+                problems.push(problem.help(format!("write it in a container of {other}.pod")));
+            }
             let place = value.place();
             if let Some((first, other)) = of_pod.insert(name.clone(), (setting.to_owned(), place))
                 && first != setting

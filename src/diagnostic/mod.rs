@@ -1,5 +1,5 @@
 //! A problem with a place, and how it is shown: on a terminal with the line and a caret ([`render()`]), in the kernel
-//! log on one line ([`line()`]), as JSON ([`Record`]).
+//! log on one line ([`line()`]), as JSON ([`Record`]), as SARIF ([`sarif()`]).
 //!
 //! Everything quoted here may come from a hostile file: no control character of it reaches a terminal or a log.
 
@@ -7,10 +7,12 @@ mod line;
 pub mod nearest;
 mod record;
 mod render;
+mod sarif;
 
 pub use line::line;
 pub use record::Record;
 pub use render::render;
+pub use sarif::sarif;
 
 use serde::Serialize;
 use std::borrow::Cow;
@@ -45,6 +47,11 @@ impl Severity {
     }
 }
 
+/// The code of all errors: a definition that cannot be made into a pod.
+pub const INVALID: &str = "invalid";
+/// The code of warnings about what is written and changes nothing.
+pub const NO_EFFECT: &str = "no-effect";
+
 /// A place in a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -69,6 +76,8 @@ impl Place {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
+    /// The kind of problem, a name for programs that stays. No two lints share one.
+    pub code: &'static str,
     /// What is wrong, one sentence without a final stop.
     pub message: String,
     /// Where.
@@ -84,6 +93,7 @@ impl Problem {
     pub fn error(place: Place, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
+            code: INVALID,
             message: message.into(),
             place,
             other: None,
@@ -91,12 +101,19 @@ impl Problem {
         }
     }
 
-    /// A problem that the pod can live with.
+    /// A problem that the pod can live with: something that changes nothing, unless another [`Self::code`] is set.
     pub fn warning(place: Place, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
+            code: NO_EFFECT,
             ..Self::error(place, message)
         }
+    }
+
+    /// The same as a problem of another kind.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Self {
+        Self { code, ..self }
     }
 
     /// The same with a word on what to do.

@@ -10,29 +10,30 @@ use std::path::Path;
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     #[serde(flatten)]
-    place: Where,
+    pub(super) place: Where,
     severity: Severity,
+    code: &'static str,
     message: String,
     help: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    related: Option<Related>,
+    pub(super) related: Option<Related>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Related {
+pub(super) struct Related {
     #[serde(flatten)]
-    place: Where,
-    message: String,
+    pub(super) place: Where,
+    pub(super) message: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Where {
-    file: String,
-    line: Option<usize>,
-    column: Option<usize>,
-    end_line: Option<usize>,
-    end_column: Option<usize>,
+pub(super) struct Where {
+    pub(super) file: String,
+    pub(super) line: Option<usize>,
+    pub(super) column: Option<usize>,
+    pub(super) end_line: Option<usize>,
+    pub(super) end_column: Option<usize>,
 }
 
 impl Record {
@@ -42,6 +43,7 @@ impl Record {
         Self {
             place: Where::new(&problem.place, sources),
             severity: problem.severity,
+            code: problem.code,
             message: problem.message.clone(),
             help: problem.help.clone(),
             related: related.map(|(place, word)| Related {
@@ -90,7 +92,7 @@ mod tests {
         let json = serde_json::to_value(Record::new(&problem, &[source])).unwrap();
         let expected = serde_json::json!({
             "file": "/x.pod", "line": 2, "column": 7, "endLine": 2, "endColumn": 10,
-            "severity": "error", "message": "m", "help": "h",
+            "severity": "error", "code": "invalid", "message": "m", "help": "h",
         });
         assert_eq!(json, expected);
     }

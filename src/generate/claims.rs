@@ -3,7 +3,7 @@
 
 use super::{HEADER, UnitSet};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{Paths, PodName};
+use crate::model::{Owner, Paths};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 pub struct Claims {
     /// Units that are there already, by file name.
     existing: HashMap<OsString, PathBuf>,
-    /// Units of pods that were seen before, and whose they are.
+    /// Units of definitions that were seen before, and whose they are.
     claimed: HashMap<String, usize>,
-    /// Those pods, with their definitions.
-    owners: Vec<(PodName, PathBuf)>,
+    /// Those definitions, with their files.
+    owners: Vec<(Owner, PathBuf)>,
 }
 
 impl Claims {
@@ -46,13 +46,16 @@ impl Claims {
         }
     }
 
-    /// Takes all names of a set for its pod.
+    /// Takes all names of a set for its owner.
     ///
     /// # Errors
-    /// One of the names is taken, by a unit or by a pod; then none is taken for this pod.
+    /// One of the names is taken, by a unit or by another definition; then none is taken for this one.
     pub fn claim(&mut self, set: &UnitSet) -> Result<(), Box<Problem>> {
         // It is the same whichever instance brings it along.
-        let shared = set.pod.slice_of_all();
+        let shared = match &set.owner {
+            Owner::Pod(pod) => pod.slice_of_all(),
+            _ => None,
+        };
         let files = set
             .files
             .iter()
@@ -63,26 +66,26 @@ impl Claims {
             .collect();
         for (name, alias_of) in &names {
             let owner = self.claimed.get(*name).map(|owner| &self.owners[*owner]);
-            if let Some((pod, source)) = owner.filter(|(pod, _)| *pod != set.pod) {
-                let why = format!("pod {pod} has a unit of this name");
+            if let Some((other, source)) = owner.filter(|(other, _)| *other != set.owner) {
+                let why = format!("{other} has a unit of this name");
                 return Err(taken(set, name, source, &why));
             }
             let existing = self.existing.get(OsStr::new(*name));
-            if let Some(path) = existing.filter(|path| !is_ours(path, &set.pod, *alias_of)) {
+            if let Some(path) = existing.filter(|path| !is_ours(path, &set.owner, *alias_of)) {
                 return Err(taken(set, name, path, "this unit exists already"));
             }
         }
         let owner = self.owners.len();
-        self.owners.push((set.pod.clone(), set.source.clone()));
+        self.owners.push((set.owner.clone(), set.source.clone()));
         self.claimed
             .extend(names.into_iter().map(|(name, _)| (name.to_owned(), owner)));
         Ok(())
     }
 }
 
-/// Whether a unit file that exists stands for the same pod: written by podunit earlier (for a package, or copied
-/// by `systemctl edit --full`), beside the pod's compiled form, or a mask.
-fn is_ours(path: &Path, pod: &PodName, alias_of: Option<&str>) -> bool {
+/// Whether a unit file that exists stands for the same definition: written by podunit earlier (for a package, or copied
+/// by `systemctl edit --full`), beside its compiled form, or a mask.
+fn is_ours(path: &Path, owner: &Owner, alias_of: Option<&str>) -> bool {
     if let Ok(target) = std::fs::read_link(path) {
         return target == Path::new("/dev/null") || alias_of.is_some_and(|unit| target == Path::new(unit));
     }
@@ -100,16 +103,17 @@ fn is_ours(path: &Path, pod: &PodName, alias_of: Option<&str>) -> bool {
     let read = File::open(path).and_then(|file| file.take(header.len() as u64).read_to_end(&mut head));
     let beside = || {
         path.parent()
-            .is_some_and(|dir| dir.join(pod.compiled_file()).exists())
+            .is_some_and(|dir| dir.join(owner.compiled_file()).exists())
     };
     read.is_ok() && (head.is_empty() || head == header.as_bytes() || beside())
 }
 
 fn taken(set: &UnitSet, unit: &str, by: &Path, why: &str) -> Box<Problem> {
+    let owner = &set.owner;
     let message = format!(
-        "pod {} needs the unit name {unit}, which is taken by {}; the pod gets no units",
-        set.pod,
-        by.display()
+        "{owner} needs the unit name {unit}, which is taken by {}; the {} gets no units",
+        by.display(),
+        owner.kind()
     );
     let problem = Problem::error(Place::file(&set.source), message).other(Place::file(by), why);
     Box::new(problem.help("rename one of the two, or remove it"))

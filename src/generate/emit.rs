@@ -58,7 +58,7 @@ impl Output {
     pub fn write(&self, set: &UnitSet) -> Result<(), EmitError> {
         // Links come last and what a user starts comes last among the files: a run that is killed half-way
         // leaves nothing that could be started without its parts.
-        let compiled_file = set.pod.compiled_file();
+        let compiled_file = set.owner.compiled_file();
         let compiled = set
             .compiled
             .iter()

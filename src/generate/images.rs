@@ -4,9 +4,11 @@
 //! particular to a request stands in a drop-in of whichever pod asks for it first; its file name says which pod, and so
 //! where the request itself is found.
 
-use super::{GenerateError, HEADER, UnitFile};
+use super::{GenerateError, HEADER, UnitFile, resources};
 use crate::model::settings::ImageSettings;
-use crate::model::{Paths, Pod, PullPolicy, Reference, Request, reference_key};
+use crate::model::{
+    ImageDefinition, Owner, Passthrough, Paths, Pod, PullPolicy, Reference, Request, reference_key,
+};
 use crate::unitfile::write::UnitWriter;
 use std::collections::HashMap;
 
@@ -55,18 +57,45 @@ impl Images {
     /// # Errors
     /// A reference that cannot be in a unit file.
     pub fn drop_ins(&mut self, pod: &Pod) -> Result<Vec<UnitFile>, GenerateError> {
+        self.drop_ins_of(&Owner::Pod(pod.name.clone()), pod.requests(), None)
+    }
+
+    /// The drop-in of an image's definition, which comes before all pods: with what it says for systemd.
+    ///
+    /// # Errors
+    /// What cannot be in a unit file.
+    pub fn drop_in_of(&mut self, image: &ImageDefinition) -> Result<Vec<UnitFile>, GenerateError> {
+        let requests = std::iter::once(&image.request);
+        self.drop_ins_of(&image.owner(), requests, Some(&image.units))
+    }
+
+    fn drop_ins_of<'r>(
+        &mut self,
+        owner: &Owner,
+        requests: impl Iterator<Item = &'r Request>,
+        units: Option<&Passthrough>,
+    ) -> Result<Vec<UnitFile>, GenerateError> {
         let mut files: Vec<UnitFile> = Vec::new();
-        for request in pod.requests() {
+        for request in requests {
             if request.policy == PullPolicy::Never {
                 continue;
             }
             let each = self.each;
             let image = self.known(request);
-            let name = format!("{}.d/{}", image.unit, pod.name.drop_in_file());
+            let name = format!("{}.d/{}", image.unit, owner.drop_in_file());
             let is_there = image.is_written && !each || files.iter().any(|file| file.name == name);
             image.is_written = true;
             if !is_there {
-                let text = self.drop_in(request)?;
+                let text = self.drop_in(request, units)?;
+                files.push(UnitFile { name, text });
+            } else if let Some(units) =
+                units.filter(|units| !units.unit.is_empty() || !units.service.is_empty())
+            {
+                // Another has brought along what is said of the image itself.
+                let mut unit = UnitWriter::new(HEADER);
+                unit.section("Unit");
+                resources::pass_fetch(&mut unit, units);
+                let text = unit.finish()?;
                 files.push(UnitFile { name, text });
             }
         }
@@ -74,7 +103,7 @@ impl Images {
     }
 
     /// What the unit is called, and when there is nothing to do for it.
-    fn drop_in(&self, request: &Request) -> Result<String, GenerateError> {
+    fn drop_in(&self, request: &Request, units: Option<&Passthrough>) -> Result<String, GenerateError> {
         let mut unit = UnitWriter::new(HEADER);
         let reference = self.complete(&request.reference);
         unit.section("Unit");
@@ -90,6 +119,9 @@ impl Images {
             let key = reference_key(&reference, request.platform.as_ref());
             let path = Paths::default().image_reference(&key);
             unit.passthrough("ConditionPathExists", &format!("!{}", path.display()));
+        }
+        if let Some(units) = units {
+            resources::pass_fetch(&mut unit, units);
         }
         Ok(unit.finish()?)
     }

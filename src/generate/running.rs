@@ -3,7 +3,7 @@
 
 use super::{UnitFile, UnitSet, install};
 use crate::diagnostic::{Place, Problem};
-use crate::model::{Paths, Pod, PodName};
+use crate::model::{Owner, Paths, Pod, PodName};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
@@ -59,7 +59,7 @@ impl Running {
             .and_then(|pod| install::of_pod(pod).ok())
             .unwrap_or_default();
         UnitSet {
-            pod: self.name.clone(),
+            owner: Owner::Pod(self.name.clone()),
             source: self
                 .pod
                 .as_ref()

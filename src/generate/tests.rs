@@ -3,7 +3,7 @@
 use super::images::Images;
 use super::{UnitSet, stub, units};
 use crate::model::{
-    Container, ContainerKind, Directive, Escalation, FailurePolicy, ImageSource, MemberName, Network,
+    Container, ContainerKind, Directive, Escalation, FailurePolicy, ImageSource, MemberName, Network, Owner,
     Passthrough, Pod, PodName, Ready, Request, SCHEMA_VERSION, Share, Signal,
 };
 use std::path::Path;
@@ -36,6 +36,7 @@ pub(super) fn container(name: &str) -> Container {
         user: None,
         working_dir: None,
         binds: Vec::new(),
+        volumes: Vec::new(),
         tmpfs: Vec::new(),
         devpts: Vec::new(),
         read_only: false,
@@ -309,7 +310,7 @@ fn nothing_can_add_a_line() {
         );
         assert!(
             stub::of(
-                &PodName::new("x").unwrap(),
+                Owner::Pod(PodName::new("x").unwrap()),
                 Path::new(&format!("/{hostile}")),
                 &[]
             )

@@ -5,7 +5,9 @@
 use super::images::Images;
 use super::resource::is_resource;
 use super::{GenerateError, PODUNIT, SLICE_DROP_IN, SUPERVISE, UnitFile, UnitSet, begin, install};
-use crate::model::{Container, ContainerKind, Directive, ImageSource, Network, Paths, Pod, Ready, Signal};
+use crate::model::{
+    Container, ContainerKind, Directive, ImageSource, Network, Owner, Paths, Pod, Ready, Signal,
+};
 use crate::unitfile::value::TimeSpan;
 use crate::unitfile::write::UnitWriter;
 use crate::unitfile::{specifier, words};
@@ -44,7 +46,7 @@ pub fn of(pod: &Pod, images: &mut Images) -> Result<UnitSet, GenerateError> {
     files.push(infra(pod)?);
     files.push(supervisor(pod)?);
     Ok(UnitSet {
-        pod: pod.name.clone(),
+        owner: Owner::Pod(pod.name.clone()),
         source: pod.source.clone(),
         images: Vec::new(),
         files,
@@ -62,6 +64,9 @@ fn supervisor(pod: &Pod) -> Result<UnitFile, GenerateError> {
     // return while they still stop. After= the bus: it must be there as long as the supervisor stops the pod.
     unit.units("Wants", &parts)
         .units("After", &["dbus.service", "dbus-broker.service"]);
+    // Here too, so that a start fails with them, and their stop is the pod's.
+    let needed = networks(pod);
+    unit.units("Requires", &needed).units("After", &needed);
     unit.token("StartLimitBurst", START_LIMIT);
     pass(
         &mut unit,
@@ -127,10 +132,12 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     // Upholds= is what brings a killed supervisor back, on every systemd since 249.
     unit.units("PartOf", &[pod.name.unit()])
         .units("Upholds", &[pod.name.unit()]);
-    if pod.network == Network::Bridge {
+    if pod.network.is_connected() {
         // They flush the rules that netavark makes.
         unit.units("After", &["firewalld.service", "nftables.service"]);
     }
+    let needed = networks(pod);
+    unit.units("Requires", &needed).units("After", &needed);
     let shared = pod.units.unit.iter().filter(|line| holds_for_infra(&line.key));
     pass(&mut unit, shared.filter_map(|line| outward(pod, line)));
 
@@ -156,6 +163,17 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
     unit.time("TimeoutStopSec", TimeSpan::Finite(INFRA_STOP))
         .passthrough("Slice", &pod.name.slice_in_units());
     finish(pod.name.infra_unit(), unit)
+}
+
+/// Units that have to be there before the pod is connected: those of networks, or infra of the pod whose network it has.
+fn networks(pod: &Pod) -> Vec<String> {
+    match &pod.network {
+        Network::Pod(other) if pod.share.net => vec![other.infra_unit()],
+        network => network
+            .shared()
+            .map(|name| Owner::Network(name.clone()).unit())
+            .collect(),
+    }
 }
 
 /// `pod-X-a.service`: the container's own process.

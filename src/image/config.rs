@@ -40,6 +40,10 @@ pub fn parse(json: &[u8]) -> Result<Configuration, String> {
         run.entrypoint = list(config.entrypoint());
         run.cmd = list(config.cmd());
         run.working_dir = text(config.working_dir());
+        // They come from a map without order.
+        run.volumes = list(config.volumes());
+        run.volumes.sort();
+        run.volumes.dedup();
         if let Some(signal) = text(config.stop_signal()) {
             match signal.parse::<Signal>() {
                 Ok(signal) => run.stop_signal = Some(signal),
@@ -56,6 +60,7 @@ pub fn parse(json: &[u8]) -> Result<Configuration, String> {
         .chain(&run.entrypoint)
         .chain(&run.cmd)
         .chain(&run.user)
+        .chain(&run.volumes)
         .chain(&run.working_dir);
     if texts.into_iter().any(|text| text.contains('\0')) {
         return Err("a text in it has a NUL character".to_owned());
@@ -106,13 +111,14 @@ mod tests {
     fn honoured_fields() {
         let read = with(
             r#"{"User":"www","Env":["A=1"],"Entrypoint":["/e"],"Cmd":null,"WorkingDir":"","StopSignal":"SIGQUIT",
-            "ExposedPorts":{"80/tcp":{}},"Volumes":null,"Labels":null,"OnBuild":null}"#,
+            "ExposedPorts":{"80/tcp":{}},"Volumes":{"/data":{},"/a":{}},"Labels":null,"OnBuild":null}"#,
         )
         .unwrap();
         assert_eq!(read.run.user.as_deref(), Some("www"));
         assert_eq!(read.run.env, ["A=1"]);
         assert_eq!(read.run.entrypoint, ["/e"]);
         assert!(read.run.cmd.is_empty() && read.run.working_dir.is_none() && read.warnings.is_empty());
+        assert_eq!(read.run.volumes, ["/a", "/data"]);
         assert_eq!(read.run.stop_signal, Some("QUIT".parse().unwrap()));
         assert_eq!(read.created.as_deref(), Some("2024-05-01T12:00:00Z"));
         assert_eq!(read.platform, "linux/amd64");

@@ -12,6 +12,7 @@ pub use hostname::hostname;
 pub use namespaces::make;
 
 use crate::compiled::CompiledError;
+use crate::model::PodName;
 use std::io;
 use std::path::PathBuf;
 
@@ -36,6 +37,14 @@ pub enum InfraError {
         "cannot make the namespaces that the pod shares (if there is no space: /proc/sys/user/max_*_namespaces)"
     )]
     Namespaces(#[source] io::Error),
+    /// The pod whose network this one has does not have one of its own.
+    #[error("the pod `{pod}` has no network namespace that another could join; write another Network=")]
+    NoNetworkOf {
+        /// That pod.
+        pod: PodName,
+        /// Why not.
+        source: io::Error,
+    },
     /// PID 1 of the pod does not start.
     #[error("{program}: cannot start it as PID 1 of the pod, which shares process IDs")]
     Pause {

@@ -26,15 +26,15 @@ pub fn make(paths: &Paths, pod: &Pod, hostname: &str) -> Result<Option<Orphan>, 
             mount::shared_memory(&at.shm(), pod.shm_size),
         )?;
     }
-    let kinds: Vec<Kind> = [
-        (Kind::Net, pod.share.net && pod.network != Network::Host),
+    let pins = at.namespaces();
+    let mut kinds: Vec<Kind> = [
+        (Kind::Net, pod.share.net && pod.network.is_own()),
         (Kind::Ipc, pod.share.ipc),
         (Kind::Uts, pod.share.uts),
     ]
     .into_iter()
     .filter_map(|(kind, shared)| shared.then_some(kind))
     .collect();
-    let pins = at.namespaces();
     namespace::in_new(&kinds, || {
         if kinds.contains(&Kind::Net) {
             namespace::raise_loopback()?;
@@ -50,6 +50,18 @@ pub fn make(paths: &Paths, pod: &Pod, hostname: &str) -> Result<Option<Orphan>, 
         })
     })
     .map_err(InfraError::Namespaces)?;
+    if let Network::Pod(other) = &pod.network
+        && pod.share.net
+    {
+        let net = Kind::Net.file();
+        pin(&paths.pod(other).namespaces().join(net), &pins.join(net)).map_err(|source| {
+            InfraError::NoNetworkOf {
+                pod: other.clone(),
+                source,
+            }
+        })?;
+        kinds.push(Kind::Net);
+    }
     if !pod.share.pid {
         return Ok(None);
     }

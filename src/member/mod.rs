@@ -36,11 +36,13 @@ pub mod stop;
 pub mod stop_plan;
 pub mod surroundings;
 pub mod user;
+pub mod volumes;
 
 use crate::model::paths::{MemberPaths, PodPaths};
 use crate::model::{Container, Paths, Pod};
 use crate::systemd::specifiers::Specifiers;
 use crate::unitfile::specifier;
+use crate::volume::VolumeError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -98,6 +100,9 @@ pub enum Error {
     /// The image says something that cannot be honoured.
     #[error("the image: {0}")]
     Image(String),
+    /// One of its volumes.
+    #[error(transparent)]
+    Volume(VolumeError),
     /// A file or a mount.
     #[error("cannot {action} {path}")]
     File {

@@ -15,14 +15,14 @@ const BIND_OPTIONS: [&str; 16] = [
     "shared", "rshared", "slave", "rslave",
 ];
 
-/// Options of `Volume=` that change nothing here: labels are SELinux's, and nothing is ever copied into a path of the
-/// host.
+/// Options of `Volume=` that the runtime does not have: labels are SELinux's, and what is copied into a new volume is
+/// there already.
 const BIND_OPTIONS_WITHOUT_EFFECT: [&str; 4] = ["z", "Z", "copy", "nocopy"];
 
 /// Options of every devpts.
 const DEVPTS: [&str; 4] = ["nosuid", "noexec", "newinstance", "ptmxmode=0666"];
 
-/// The places of the host that every member of a pod sees.
+/// The places of the host that a member sees beside those that its definition names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shared {
     /// The pod's `/dev/shm`, if IPC is shared; else the size of the member's own in bytes.
@@ -33,6 +33,8 @@ pub struct Shared {
     pub localtime: Option<PathBuf>,
     /// The folder of the notification socket, for a member that notifies.
     pub notify: Option<PathBuf>,
+    /// The folders of its volumes.
+    pub volumes: Vec<Bind>,
 }
 
 /// What `/dev/shm` is.
@@ -65,6 +67,7 @@ pub fn resolve(
     let binds = container
         .binds
         .iter()
+        .chain(&shared.volumes)
         .map(|volume| (bind(volume, specifiers, exists), "Volume", &volume.target));
     let tmpfs = container
         .tmpfs
@@ -267,7 +270,7 @@ fn pseudo_terminals(devpts: &Devpts, specifiers: &Specifiers) -> Result<Mount, E
 }
 
 /// A path in the container, written in one way only.
-fn destination(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<String, Error> {
+pub(super) fn destination(specifiers: &Specifiers, key: &'static str, text: &str) -> Result<String, Error> {
     let path = absolute(specifiers, key, text)?;
     let parts: Vec<&str> = path
         .split('/')
@@ -319,6 +322,7 @@ mod tests {
             etc: vec!["/run/podunit/web/etc/hosts".into()],
             localtime: Some("/usr/share/zoneinfo/UTC".into()),
             notify: Some("/run/podunit/web/members/a/notify".into()),
+            volumes: vec![],
         };
         let mounts = given(&container("a"), &shared).unwrap();
         assert_eq!(find(&mounts, "/dev/shm").source, "/run/podunit/web/shm");

@@ -161,6 +161,7 @@ pub(super) mod tests {
             user: None,
             working_dir: None,
             binds: vec![],
+            volumes: vec![],
             tmpfs: vec![],
             devpts: vec![],
             read_only: false,

@@ -6,7 +6,7 @@ use super::runtime::Runtime;
 use super::spec::{Place, Run, joined};
 use super::{
     Error, Member, absolute, arguments, capability, clean, environment, expand, kernel, main_process, mounts,
-    rlimit, rootfs, spec, surroundings, user,
+    rlimit, rootfs, spec, surroundings, user, volumes,
 };
 use crate::model::{
     Container, ContainerKind, ImageConfig, ImageSource, MemberName, Paths, PodName, Ready, Signal,
@@ -159,6 +159,7 @@ fn decide(member: Member<'_>, image: &ImageConfig, own_pid: Option<&Path>) -> Re
         etc: existing(["hosts", "resolv.conf", "hostname"].map(|name| member.pod_paths().etc().join(name))),
         localtime: surroundings::localtime(member)?,
         notify: (container.ready == Ready::Notify).then(|| member.member_paths().notify_dir()),
+        volumes: volumes::prepare(member, image, &user)?,
     };
     let socket = format!("{}/socket", mounts::NOTIFY_DIR);
     let sources = environment::Sources {

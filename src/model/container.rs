@@ -1,8 +1,8 @@
 //! One member container of a pod.
 
 use super::{
-    LinuxSettings, MemberName, Passthrough, Probes, ProcessSettings, Request, Signal, SignalMap, duration,
-    is_default,
+    LinuxSettings, MemberName, Passthrough, Probes, ProcessSettings, Request, Signal, SignalMap, VolumeMount,
+    duration, is_default,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -41,6 +41,9 @@ pub struct Container {
     pub working_dir: Option<String>,
     /// `Volume=` of a path of the host.
     pub binds: Vec<Bind>,
+    /// `Volume=` of a name, or of nothing but a place in the container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeMount>,
     /// `Tmpfs=`.
     pub tmpfs: Vec<Tmpfs>,
     /// `Mount=type=devpts`.

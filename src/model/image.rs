@@ -31,6 +31,9 @@ pub struct ImageConfig {
     pub cmd: Vec<String>,
     /// Working directory.
     pub working_dir: Option<String>,
+    /// Paths that are volumes, sorted (`Volumes`).
+    #[serde(default)]
+    pub volumes: Vec<String>,
     /// Stop signal; one that does not exist is dropped when the image is loaded, with a warning.
     pub stop_signal: Option<Signal>,
 }

@@ -8,9 +8,11 @@ pub mod digest;
 pub mod duration;
 pub mod fate;
 pub mod image;
+pub mod image_definition;
 pub mod linux;
 pub mod name;
 pub mod network;
+pub mod owner;
 pub mod paths;
 pub mod platform;
 pub mod pod;
@@ -21,6 +23,8 @@ pub mod reference;
 pub mod request;
 pub mod settings;
 pub mod signal;
+pub mod subnet;
+pub mod volume;
 
 pub use container::{
     AutoUpdate, Bind, Container, ContainerKind, Devpts, EnvironmentFile, Escalation, ImageSource, Ready,
@@ -29,9 +33,14 @@ pub use container::{
 pub use digest::{Digest, DigestError};
 pub use fate::Fate;
 pub use image::{ImageConfig, UnpackedImage};
+pub use image_definition::ImageDefinition;
 pub use linux::{Device, LinuxSettings};
-pub use name::{MemberName, PodName};
-pub use network::{HostAddress, HostEntry, Network, Resolver};
+pub use name::{MemberName, PodName, ResourceName};
+pub use network::{
+    Attachment, Driver, HostAddress, HostEntry, Mac, MacError, NETWORK_SCHEMA_VERSION, Network, Pool,
+    Resolver, Route, SharedNetwork,
+};
+pub use owner::Owner;
 pub use paths::Paths;
 pub use platform::Platform;
 pub use pod::{Directive, ExitPolicy, FailurePolicy, OLDEST_SCHEMA, Passthrough, Pod, SCHEMA_VERSION, Share};
@@ -42,6 +51,8 @@ pub use reference::{Reference, ReferenceError, reference_key};
 pub use request::{PullPolicy, Request};
 pub use settings::Settings;
 pub use signal::{Signal, SignalMap};
+pub use subnet::{Subnet, SubnetError};
+pub use volume::{Volume, VolumeMount, VolumeSource};
 
 /// Whether a value says nothing, and need not be written.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

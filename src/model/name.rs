@@ -124,6 +124,19 @@ name_type!(
     MemberName,
     ["infra"]
 );
+name_type!(
+    /// The name of a definition that is neither pod nor container, such as `data` for `data.volume`.
+    ResourceName,
+    []
+);
+
+impl ResourceName {
+    /// The name of the default bridge for netavark, part of the names of firewall chains. No definition of a network
+    /// can have it.
+    pub fn of_default_network() -> Self {
+        Self("podunit".to_owned())
+    }
+}
 
 impl PodName {
     /// The name up to an `@`, and what follows it: the instance, empty for a template.
@@ -260,11 +273,6 @@ impl PodName {
     /// What the IDs of all containers of the pod begin with, and no other pod's.
     pub fn container_prefix(&self) -> String {
         format!("{}++", self.0.replace(':', "+3a").replace('@', "+40"))
-    }
-
-    /// The file name of the pod's drop-in for a unit that fetches an image which the pod asks for, `pod-X.conf`.
-    pub fn drop_in_file(&self) -> String {
-        format!("pod-{self}.conf")
     }
 
     /// The file name of the compiled pod, `pod-X.json`, which stands beside the units.

@@ -1,6 +1,6 @@
 //! Where things are, under a root that is passed in. Nothing else in the house spells these paths.
 
-use super::{MemberName, PodName};
+use super::{MemberName, PodName, ResourceName};
 use std::path::{Path, PathBuf};
 
 /// `podunit`, as units name it. Programs stand at fixed places: a unit file of a package is read on another machine than
@@ -48,6 +48,17 @@ impl Paths {
             "/usr/share/podunit",
         ]
         .map(|dir| self.under(dir))
+    }
+
+    /// The folder for definitions that are gone at reboot: one of the [above](Self::definition_dirs).
+    pub fn passing_definitions(&self) -> PathBuf {
+        self.under("/run/podunit/definitions")
+    }
+
+    /// Which of them `podunit up` has put there for a pod: a path below the folder on each line. A name with a dot
+    /// cannot be a pod's.
+    pub fn brought_up(&self, pod: &PodName) -> PathBuf {
+        self.run().join(".up").join(pod.as_str())
     }
 
     /// The host's settings, the first that exists.
@@ -145,6 +156,26 @@ impl Paths {
         self.run().join(".network")
     }
 
+    /// A network that pods share, as it is since its unit was started: not there if it is not.
+    pub fn shared_network(&self, network: &ResourceName) -> PathBuf {
+        self.shared_networks().join(network.as_str())
+    }
+
+    /// The folder of all of them, each called by its name.
+    pub fn shared_networks(&self) -> PathBuf {
+        self.run_network().join("shared")
+    }
+
+    /// The name by which netavark starts aardvark-dns: a link to `podunit`, which becomes it.
+    pub fn name_server(&self) -> PathBuf {
+        self.under("/usr/libexec/podunit/podunit-names")
+    }
+
+    /// Where distributions install aardvark-dns, which answers for names on networks.
+    pub fn aardvark(&self) -> [PathBuf; 2] {
+        ["/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns"].map(|file| self.under(file))
+    }
+
     /// The folder where the OCI runtime keeps its state (`crun --root`), one for all pods: what crun compiles of a
     /// seccomp profile, half of a container's making, it keeps there for the next container.
     pub fn runtime_state(&self) -> PathBuf {
@@ -173,6 +204,11 @@ impl Paths {
     /// `/var/lib/podunit/images`: blobs, references, unpacked layers.
     pub fn image_store(&self) -> PathBuf {
         self.under("/var/lib/podunit/images")
+    }
+
+    /// Named volumes, a folder for each.
+    pub fn volumes(&self) -> PathBuf {
+        self.under("/var/lib/podunit/volumes")
     }
 
     /// Held while images are updated.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Version of the compiled pod's schema. A reader takes older versions, whose fields mean what they meant, and refuses
 /// newer ones, in words.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 /// The oldest version that is read: a pod that runs keeps what an earlier podunit wrote.
 pub const OLDEST_SCHEMA: u32 = 1;
 
@@ -103,6 +103,10 @@ impl Pod {
         }
         match &self.service_name {
             Some(given) => names.push((service(given), self.name.unit())),
+            // A container that is a pod of its own.
+            None if self.source.extension().is_some_and(|kind| kind == "container") => {
+                names.push((service(name), self.name.unit()));
+            }
             None if self.members.iter().any(is_split) => {
                 names.push((service(&format!("{name}-pod")), self.name.unit()));
             }

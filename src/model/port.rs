@@ -12,6 +12,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// SCTP.
+    Sctp,
 }
 
 impl fmt::Display for Protocol {
@@ -19,6 +21,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         })
     }
 }
@@ -29,7 +32,7 @@ impl fmt::Display for Protocol {
 pub struct PortMapping {
     /// Address of the host to listen on; all addresses if absent.
     pub host_ip: Option<IpAddr>,
-    /// Port on the host, 1 to 65535.
+    /// Port on the host, 1 to 65535; 0 for one that is chosen when the pod starts.
     pub host_port: u16,
     /// Port in the pod, 1 to 65535.
     pub container_port: u16,
@@ -45,6 +48,11 @@ impl fmt::Display for PortMapping {
             Some(ip) => write!(f, "{ip}:")?,
             None => {}
         }
-        write!(f, "{}:{}/{}", self.host_port, self.container_port, self.protocol)
+        match (self.host_port, self.host_ip) {
+            (0, Some(_)) => f.write_str(":")?,
+            (0, None) => {}
+            (port, _) => write!(f, "{port}:")?,
+        }
+        write!(f, "{}/{}", self.container_port, self.protocol)
     }
 }

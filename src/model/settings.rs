@@ -4,7 +4,7 @@ mod registry;
 
 pub use registry::{ImageSettings, RegistrySettings};
 
-use std::net::Ipv4Addr;
+use super::Subnet;
 use std::path::PathBuf;
 
 /// What an administrator sets for all pods of a host (podunit.conf(5)).
@@ -15,7 +15,7 @@ pub struct Settings {
     /// `[Network] interface=`: name of the default bridge.
     pub bridge: String,
     /// `[Network] subnet=`: addresses of the default bridge; the first is the bridge's own.
-    pub subnet: (Ipv4Addr, u8),
+    pub subnet: Subnet,
     /// `[Image]` and `[Registry HOST]`: where images come from.
     pub image: ImageSettings,
 }
@@ -25,7 +25,7 @@ impl Default for Settings {
         Self {
             runtime: PathBuf::from("crun"),
             bridge: "podunit0".to_owned(),
-            subnet: (Ipv4Addr::new(10, 90, 0, 0), 16),
+            subnet: Subnet::DEFAULT,
             image: ImageSettings::default(),
         }
     }
@@ -149,18 +149,16 @@ fn interface(value: &str) -> Result<String, SettingsError> {
     Ok(value.to_owned())
 }
 
-fn subnet(value: &str) -> Result<(Ipv4Addr, u8), SettingsError> {
-    let error = || SettingsError::Value {
-        section: "Network".to_owned(),
-        key: "subnet",
-        value: value.to_owned(),
-        expected: "write a network such as 10.90.0.0/16, with a prefix from 8 to 29 and no host bits",
-    };
-    let (address, prefix) = value.split_once('/').ok_or_else(error)?;
-    let address: Ipv4Addr = address.parse().map_err(|_| error())?;
-    let prefix: u8 = prefix.parse().map_err(|_| error())?;
-    let fits = (8..=29).contains(&prefix) && u32::from(address) & (u32::MAX >> prefix) == 0;
-    fits.then_some((address, prefix)).ok_or_else(error)
+fn subnet(value: &str) -> Result<Subnet, SettingsError> {
+    let subnet = value.parse().ok();
+    subnet
+        .filter(|subnet: &Subnet| !subnet.is_ipv6() && (8..=29).contains(&subnet.prefix()))
+        .ok_or_else(|| SettingsError::Value {
+            section: "Network".to_owned(),
+            key: "subnet",
+            value: value.to_owned(),
+            expected: "write a network such as 10.90.0.0/16, with a prefix from 8 to 29 and no host bits",
+        })
 }
 
 #[cfg(test)]
@@ -177,7 +175,7 @@ mod tests {
         let read =
             Settings::parse("[Engine]\nruntime=/usr/bin/runc\n[Network]\nsubnet=10.1.0.0/24\n").unwrap();
         assert_eq!(read.runtime, PathBuf::from("/usr/bin/runc"));
-        assert_eq!(read.subnet, (Ipv4Addr::new(10, 1, 0, 0), 24));
+        assert_eq!(read.subnet.to_string(), "10.1.0.0/24");
         let read = Settings::parse(
             "[Image]\nshort-names=quay.io/acme\ntimeout=5\n\
              [Registry docker.io]\nmirror=a:5000 b.example/hub\nmirror=c.example\nlocation=d.example/e\n\

@@ -1,7 +1,7 @@
 //! `hosts`, `hostname` and `resolv.conf` of a pod.
 
-use super::{NetworkError, book, file};
-use crate::model::{HostAddress, Network, Paths, Pod, Resolver, Settings};
+use super::{NetworkError, Surroundings, file};
+use crate::model::{HostAddress, Network, Paths, Pod, Resolver};
 use crate::sys::{self, file::replace};
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const LARGEST: u64 = 64 << 10;
 /// The host's names in a pod: Podman's, and that of whoever moved to it.
 const HOST_NAMES: [&str; 2] = ["host.containers.internal", "host.docker.internal"];
 
-/// Writes `etc/hosts`, `etc/hostname` and `etc/resolv.conf` of the pod. `address` is its address on the bridge.
+/// Writes `etc/hosts`, `etc/hostname` and `etc/resolv.conf` of the pod.
 ///
 /// # Errors
 /// A file cannot be read or written.
@@ -22,28 +22,24 @@ pub fn write_files(
     paths: &Paths,
     pod: &Pod,
     hostname: &str,
-    address: Option<Ipv4Addr>,
-    settings: &Settings,
+    around: &Surroundings,
 ) -> Result<(), NetworkError> {
     let etc = paths.pod(&pod.name).etc();
     let write =
         |name: &str, text: &str| file(etc.join(name), replace(&etc.join(name), text.as_bytes(), 0o644));
-    write(
-        "hosts",
-        &hosts(pod, hostname, address, book::gateway(settings.subnet)),
-    )?;
+    write("hosts", &hosts(pod, hostname, around))?;
     write("hostname", &format!("{hostname}\n"))?;
     let of_host = resolv_conf(paths, pod.network == Network::Host)?;
-    write("resolv.conf", &with_own(&of_host, &pod.resolver))
+    let resolver = through(&around.name_servers, &pod.resolver);
+    write("resolv.conf", &with_own(&of_host, &resolver))
 }
 
 /// What `AddHost=` says, and, for names that it does not give, the pod itself, its members and the host.
-fn hosts(pod: &Pod, hostname: &str, address: Option<Ipv4Addr>, gateway: Ipv4Addr) -> String {
+fn hosts(pod: &Pod, hostname: &str, around: &Surroundings) -> String {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let gateway = match pod.network {
-        Network::Bridge if address.is_some() => Some(IpAddr::V4(gateway)),
         Network::Host => Some(loopback),
-        Network::Bridge | Network::None => None,
+        _ => around.gateway,
     };
     let mut text = String::new();
     // To a string: that cannot fail.
@@ -87,7 +83,10 @@ fn hosts(pod: &Pod, hostname: &str, address: Option<Ipv4Addr>, gateway: Ipv4Addr
     } else {
         &[hostname, name]
     };
-    unless_given(address.map_or(loopback, IpAddr::V4), own);
+    match around.addresses.as_slice() {
+        [] => unless_given(loopback, own),
+        addresses => addresses.iter().for_each(|address| unless_given(*address, own)),
+    }
     if pod.share.net {
         for member in pod.members.iter().map(|member| member.name.as_str()) {
             // The pod's own name leads to its address.
@@ -117,6 +116,17 @@ fn resolv_conf(paths: &Paths, host_network: bool) -> Result<String, NetworkError
         text
     };
     Ok(without_loopback(&text))
+}
+
+/// The resolver of a pod on networks with names: who answers for those asks the pod's own servers for all others.
+fn through(name_servers: &[IpAddr], own: &Resolver) -> Resolver {
+    match name_servers {
+        [] => own.clone(),
+        servers => Resolver {
+            servers: servers.to_vec(),
+            ..own.clone()
+        },
+    }
 }
 
 /// The text of a `resolv.conf`, with what the pod says itself in the place of lines of the same kind.
@@ -199,10 +209,13 @@ mod tests {
     #[test]
     fn hosts_has_the_pod_its_members_and_the_host() {
         let mut pod = pod(&["a", "web"]);
-        let address = Some(Ipv4Addr::new(10, 90, 0, 2));
-        let gateway = Ipv4Addr::new(10, 90, 0, 1);
+        let around = Surroundings {
+            addresses: vec!["10.90.0.2".parse().unwrap()],
+            gateway: Some("10.90.0.1".parse().unwrap()),
+            name_servers: Vec::new(),
+        };
         assert_eq!(
-            hosts(&pod, "www", address, gateway),
+            hosts(&pod, "www", &around),
             "127.0.0.1 localhost\n::1 localhost\n10.90.0.2 www web\n127.0.0.1 a\n::1 a\n\
              10.90.0.1 host.containers.internal host.docker.internal\n"
         );
@@ -215,7 +228,7 @@ mod tests {
             entry(&["here", "host.docker.internal"], HostAddress::HostGateway),
         ];
         assert_eq!(
-            hosts(&pod, "web", address, gateway),
+            hosts(&pod, "web", &around),
             "192.0.2.1 a db\n10.90.0.1 here host.docker.internal\n127.0.0.1 localhost\n::1 localhost\n10.90.0.2 web\n\
              10.90.0.1 host.containers.internal\n",
             "what the definition says goes first"
@@ -223,7 +236,7 @@ mod tests {
         pod.hosts.clear();
         pod.share.net = false;
         assert_eq!(
-            hosts(&pod, "web", None, gateway),
+            hosts(&pod, "web", &Surroundings::default()),
             "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 web\n"
         );
     }

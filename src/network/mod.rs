@@ -1,146 +1,133 @@
-//! The network of a pod: an address of the default bridge, published ports, the files by which members find names.
+//! The network of a pod: interfaces and addresses, published ports, the files by which members find names.
 //!
 //! netavark does the work on interfaces and firewall. It gives out no addresses and keeps no port, so both are in an
-//! address book that all pods of the host share.
+//! address book that all pods of the host share. `shared` are the networks that have definitions of their own.
 
 mod book;
 mod bridge;
+mod error;
 mod files;
+mod host;
 mod netavark;
 mod options;
 mod port;
 mod rtnetlink;
+mod shared;
 
+pub use error::NetworkError;
 pub use files::write_files;
+pub use netavark::answer_for_names;
+pub use shared::{start, stop};
 
-use crate::model::{Network, Paths, Pod, PodName, PortMapping, Settings};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use crate::model::{Attachment, Network, Paths, Pod, PodName, PortMapping, Settings, SharedNetwork};
+use book::Wanted;
+use error::file;
+use options::Options;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Why a pod has no network, or is not rid of it.
-#[derive(Debug, thiserror::Error)]
-pub enum NetworkError {
-    /// Another pod has published the port.
-    #[error("port {port} cannot be published: the pod `{pod}` has published {other}")]
-    PublishedByPod {
-        /// What this pod publishes.
-        port: PortMapping,
-        /// Who has it.
-        pod: PodName,
-        /// What that one publishes.
-        other: PortMapping,
-    },
-    /// A program of the host listens on the port.
-    #[error("port {port} cannot be published: {holder} has it")]
-    Taken {
-        /// What this pod publishes.
-        port: PortMapping,
-        /// Who has it, in words.
-        holder: String,
-    },
-    /// The port cannot be published for another reason.
-    #[error("port {port} cannot be published")]
-    Port {
-        /// What this pod publishes.
-        port: PortMapping,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The address to publish on is one of IPv6, which the bridge does not have.
-    #[error(
-        "port {0} cannot be published on an IPv6 address: pods have IPv4 addresses only; \
-         leave the address out, or write one of IPv4"
-    )]
-    PortOfIpv6(PortMapping),
-    /// Every address of the subnet is in use.
-    #[error("all addresses of {subnet}/{prefix} are in use; a larger `subnet=` in podunit.conf gives more")]
-    Full {
-        /// The subnet.
-        subnet: Ipv4Addr,
-        /// Its prefix length.
-        prefix: u8,
-    },
-    /// netavark is not installed.
-    #[error(
-        "netavark is missing, which connects a pod to the bridge: install it (on Debian the package `netavark`), \
-         or write Network=none or Network=host"
-    )]
-    NoNetavark,
-    /// netavark failed.
-    #[error("{program} {step}: {message}")]
-    Netavark {
-        /// The program.
-        program: PathBuf,
-        /// `setup` or `teardown`.
-        step: &'static str,
-        /// What it said.
-        message: String,
-    },
-    /// The network failed, and it is not sure that nothing of it is left.
-    #[error("{failed}; undoing that failed too, something of it may be left: {undoing}")]
-    NotUndone {
-        /// What failed first.
-        failed: Box<NetworkError>,
-        /// What failed when that was undone.
-        undoing: Box<NetworkError>,
-    },
-    /// A file of the network cannot be read or written.
-    #[error("{path}: cannot use it for the pod's network")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-/// An address of the default bridge and ports of the host that are a pod's, before it is connected.
+/// Addresses of networks and ports of the host that are a pod's, before it is connected.
 #[derive(Debug)]
 pub struct Reservation {
     pod: PodName,
     program: PathBuf,
-    address: Ipv4Addr,
-    options: options::Options,
+    options: Options,
 }
 
-/// Leases an address for the pod and checks its ports, if it has a network namespace and `Network=bridge`.
+/// What a pod has around it once it is connected, for the files of its members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Its addresses, in the order of its interfaces.
+    pub addresses: Vec<IpAddr>,
+    /// The address at which it reaches the host.
+    pub gateway: Option<IpAddr>,
+    /// Who answers for names on its networks.
+    pub name_servers: Vec<IpAddr>,
+}
+
+/// Leases addresses for the pod and checks its ports, if it has a network namespace that is to be connected.
 ///
 /// # Errors
-/// What went wrong; then the address is free again.
+/// What went wrong; then the addresses are free again.
 pub fn reserve(paths: &Paths, pod: &Pod, settings: &Settings) -> Result<Option<Reservation>, NetworkError> {
-    if !pod.share.net || pod.network != Network::Bridge {
+    if !pod.share.net || !pod.network.is_connected() {
         return Ok(None);
     }
     let program = netavark::find(paths)?;
-    let ports = pod.ports.iter().map(of_ipv4).collect::<Result<Vec<_>, _>>()?;
-    let address = book::lease(paths, &pod.name, settings.subnet, &ports)?;
-    if let Err(error) = port::check(&ports) {
+    let interfaces = interfaces(paths, &pod.network, settings)?;
+    let has_ipv6 = |network: &SharedNetwork| network.pools.iter().any(|pool| pool.subnet.is_ipv6());
+    let ipv6 = interfaces.iter().any(|(network, _)| has_ipv6(network));
+    let ports = pod.ports.iter().map(|port| as_netavark_has_it(port, ipv6));
+    let ports = ports.collect::<Result<Vec<_>, _>>()?;
+    let wanted: Vec<Wanted> = interfaces
+        .iter()
+        .map(|(network, attachment)| Wanted {
+            network,
+            addresses: &attachment.addresses,
+        })
+        .collect();
+    let lease = book::lease(paths, &pod.name, &wanted, &ports)?;
+    if let Err(error) = port::check(&lease.ports) {
         return Err(undone(paths, &pod.name, error));
     }
     Ok(Some(Reservation {
         pod: pod.name.clone(),
         program,
-        address,
-        options: options::options(pod, settings, address, &ports),
+        options: options::options(pod, &interfaces, &lease),
     }))
 }
 
+/// The pod's networks as they are now, and what the pod says of each.
+fn interfaces(
+    paths: &Paths,
+    network: &Network,
+    settings: &Settings,
+) -> Result<Vec<(SharedNetwork, Attachment)>, NetworkError> {
+    let default = || SharedNetwork::default_bridge(settings);
+    if *network == Network::Bridge {
+        return Ok(vec![(default(), Attachment::default())]);
+    }
+    let interface = |attachment: &Attachment| {
+        let network = match &attachment.network {
+            Some(name) => shared::running(paths, name)?,
+            None => default(),
+        };
+        Ok((network, attachment.clone()))
+    };
+    network.attachments().iter().map(interface).collect()
+}
+
 impl Reservation {
-    /// The pod's address.
-    pub fn address(&self) -> Ipv4Addr {
-        self.address
+    /// What the pod will have around it.
+    pub fn surroundings(&self) -> Surroundings {
+        self.options.surroundings()
     }
 
     /// Connects the pod: calls netavark.
     ///
     /// # Errors
-    /// What went wrong; then the address is free again and nothing is left of the interface and the rules, or the
+    /// What went wrong; then the addresses are free again and nothing is left of the interfaces and the rules, or the
     /// error says what is.
     pub fn connect(&self, paths: &Paths) -> Result<(), NetworkError> {
         netavark::setup(&self.program, paths, &self.pod, &self.options)
             .map_err(|error| undone(paths, &self.pod, error))
     }
+}
+
+/// What a pod has around it that runs, for another that joins its network.
+///
+/// # Errors
+/// It has no network namespace, or does not run.
+pub fn surroundings_of(paths: &Paths, pod: &PodName) -> Result<Surroundings, NetworkError> {
+    if !netavark::pin(paths, pod).exists() {
+        return Err(NetworkError::NoNetworkOf(pod.clone()));
+    }
+    Ok(options::of_pod(paths, pod).map_or_else(Surroundings::default, |options| options.surroundings()))
+}
+
+/// The ports that a running pod has published, those that were chosen for it among them; none if it is not connected.
+pub fn published(paths: &Paths, pod: &PodName) -> Vec<PortMapping> {
+    options::of_pod(paths, pod).map_or_else(Vec::new, |options| options.ports())
 }
 
 /// Undoes what has been done for the pod. Returns why, and that undoing failed if it did.
@@ -154,10 +141,10 @@ fn undone(paths: &Paths, pod: &PodName, failed: NetworkError) -> NetworkError {
     }
 }
 
-/// Takes the pod off the bridge and frees its address. Does nothing for a pod that is not on it.
+/// Takes the pod off its networks and frees its addresses. Does nothing for a pod that is on none.
 ///
 /// # Errors
-/// What netavark could not take back. `network.json` then stays for the next try, and the pod keeps its address: rules
+/// What netavark could not take back. `network.json` then stays for the next try, and the pod keeps its addresses: rules
 /// that are left must not lead to another.
 pub fn disconnect(paths: &Paths, pod: &PodName) -> Result<(), NetworkError> {
     let torn_down = netavark::teardown(paths, pod);
@@ -167,21 +154,15 @@ pub fn disconnect(paths: &Paths, pod: &PodName) -> Result<(), NetworkError> {
     torn_down
 }
 
-/// A mapping as netavark understands it: an address that stands for all is no address.
-fn of_ipv4(port: &PortMapping) -> Result<PortMapping, NetworkError> {
+/// A mapping as netavark understands it: an address that stands for all is no address. `ipv6` is whether the pod has
+/// an address of IPv6.
+fn as_netavark_has_it(port: &PortMapping, ipv6: bool) -> Result<PortMapping, NetworkError> {
     match port.host_ip {
-        Some(IpAddr::V6(_)) => Err(NetworkError::PortOfIpv6(port.clone())),
+        Some(IpAddr::V6(_)) if !ipv6 => Err(NetworkError::PortOfIpv6(port.clone())),
         Some(IpAddr::V4(ip)) if ip.is_unspecified() => Ok(PortMapping {
             host_ip: None,
             ..port.clone()
         }),
         _ => Ok(port.clone()),
     }
-}
-
-fn file<T>(path: impl Into<PathBuf>, result: io::Result<T>) -> Result<T, NetworkError> {
-    result.map_err(|source| NetworkError::File {
-        path: path.into(),
-        source,
-    })
 }

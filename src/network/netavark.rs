@@ -6,6 +6,7 @@
 use super::options::Options;
 use super::{NetworkError, bridge, file};
 use crate::model::{Paths, PodName};
+use crate::sys::descriptor;
 use crate::sys::file::{lock, replace};
 use crate::sys::namespace::{self, Kind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +14,7 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde::Deserialize;
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsRawFd;
@@ -34,16 +36,35 @@ const TIMEOUT_OF_REPAIR: Timespec = Timespec {
 
 /// Finds the program.
 pub(super) fn find(paths: &Paths) -> Result<PathBuf, NetworkError> {
+    find_program(paths.netavark(), "netavark").ok_or(NetworkError::NoNetavark)
+}
+
+/// Finds the program that answers for names.
+pub(super) fn find_aardvark(paths: &Paths) -> Option<PathBuf> {
+    find_program(paths.aardvark(), "aardvark-dns")
+}
+
+fn find_program(usual: [PathBuf; 2], name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let by_path = env::split_paths(&path)
         .filter(|dir| dir.is_absolute())
-        .map(|dir| dir.join("netavark"));
-    paths
-        .netavark()
-        .into_iter()
-        .chain(by_path)
-        .find(|file| file.is_file())
-        .ok_or(NetworkError::NoNetavark)
+        .map(|dir| dir.join(name));
+    usual.into_iter().chain(by_path).find(|file| file.is_file())
+}
+
+/// Becomes aardvark-dns, which netavark starts by the name of [`Paths::name_server`]. It stays as long as there are
+/// names on any network, and must not hold what netavark has from us: the lock that is its turn.
+///
+/// # Errors
+/// Why not.
+pub fn answer_for_names(paths: &Paths, arguments: &[OsString]) -> io::Error {
+    let Some(program) = find_aardvark(paths) else {
+        return io::Error::new(io::ErrorKind::NotFound, "aardvark-dns is not installed");
+    };
+    if let Err(error) = descriptor::close_inherited() {
+        return error;
+    }
+    Command::new(program).args(arguments).exec()
 }
 
 /// Connects the pod's network namespace, `ns/net`. What was asked for is kept in `network.json`, also after a
@@ -61,7 +82,7 @@ pub(super) fn setup(
     turn.retire_bridge(options);
     turn.begin(pod)?;
     turn.run("setup", &path, &pin(paths, pod), &TIMEOUT)?;
-    if let (Some(bridge), Some(address)) = (options.bridge(), options.address()) {
+    for (bridge, address) in options.on_bridges() {
         // Most often there is nothing to forget.
         let _ = bridge::forget(bridge, address);
     }
@@ -89,7 +110,8 @@ pub(super) fn teardown(paths: &Paths, pod: &PodName) -> Result<(), NetworkError>
     undone
 }
 
-fn pin(paths: &Paths, pod: &PodName) -> PathBuf {
+/// Where the pod's network namespace is pinned.
+pub(super) fn pin(paths: &Paths, pod: &PodName) -> PathBuf {
     paths.pod(pod).namespaces().join(Kind::Net.file())
 }
 
@@ -176,22 +198,27 @@ impl<'a> Turn<'a> {
         self.paths.run_network().join("bridge.json")
     }
 
-    /// Keeps the bridge when the last pod leaves it. Without success it goes with that pod, and nobody is the worse.
+    /// Keeps the default bridge when the last pod leaves it. Without success it goes with that pod, and nobody is the
+    /// worse.
     fn keep_bridge(&self, options: &Options) {
+        let Some(bridge) = options.default_bridge() else {
+            return;
+        };
         if !self.kept().exists() {
             let json = serde_json::to_vec(&options.network_alone()).map_err(io::Error::from);
             if json.and_then(|json| replace(&self.kept(), &json, 0o600)).is_err() {
                 return;
             }
         }
-        if let Some(bridge) = options.bridge() {
-            let _ = bridge::keep(bridge);
-        }
+        let _ = bridge::keep(bridge);
     }
 
     /// Lets go of a bridge that was kept and is of other settings than the pod's: it goes, with the last pod that is
     /// on it.
     fn retire_bridge(&self, options: &Options) {
+        if options.default_bridge().is_none() {
+            return;
+        }
         let kept = fs::read(self.kept()).ok();
         let kept: Option<Options> = kept.and_then(|json| serde_json::from_slice(&json).ok());
         if kept.is_some_and(|kept| !kept.is_of_network_of(options)) {
@@ -231,6 +258,8 @@ impl<'a> Turn<'a> {
             .arg(self.paths.run_network().join("netavark"))
             .arg("--file")
             .arg(options)
+            .arg("--aardvark-binary")
+            .arg(self.paths.name_server())
             .arg(step)
             .arg(namespace)
             .env_clear()

@@ -5,9 +5,10 @@ use super::NetworkError;
 use crate::model::{PortMapping, Protocol};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, ipproto, socket_with};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 
 /// Checks that nobody on the host listens on the ports.
@@ -43,18 +44,35 @@ fn probe(port: &PortMapping) -> Result<(), Errno> {
     }
 }
 
+/// A port that nobody has at the mapping's address, of those that the kernel gives out.
+pub(super) fn free(port: &PortMapping) -> Result<u16, Errno> {
+    let any = port.host_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let socket = bound(SocketAddr::new(any, 0), port.protocol)?;
+    let address: SocketAddr = getsockname(&socket)?.try_into()?;
+    Ok(address.port())
+}
+
 /// Binds and lets go; never listens, so no client is ever accepted.
 fn try_bind(address: SocketAddr, protocol: Protocol) -> Result<(), Errno> {
+    match bound(address, protocol) {
+        // A kernel without the protocol has nobody who listens.
+        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+fn bound(address: SocketAddr, protocol: Protocol) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv6() {
         AddressFamily::INET6
     } else {
         AddressFamily::INET
     };
-    let kind = match protocol {
-        Protocol::Tcp => SocketType::STREAM,
-        Protocol::Udp => SocketType::DGRAM,
+    let (kind, of_ip) = match protocol {
+        Protocol::Tcp => (SocketType::STREAM, None),
+        Protocol::Udp => (SocketType::DGRAM, None),
+        Protocol::Sctp => (SocketType::STREAM, Some(ipproto::SCTP)),
     };
-    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(family, kind, SocketFlags::CLOEXEC, of_ip)?;
     if address.is_ipv6() {
         set_ipv6_v6only(&socket, true)?;
     }
@@ -62,7 +80,8 @@ fn try_bind(address: SocketAddr, protocol: Protocol) -> Result<(), Errno> {
         // Connections of an earlier listener that linger in TIME_WAIT are no reason; one that listens still is.
         set_socket_reuseaddr(&socket, true)?;
     }
-    bind(&socket, &address)
+    bind(&socket, &address)?;
+    Ok(socket)
 }
 
 /// Who has the port, in words.
@@ -70,6 +89,8 @@ fn holder(port: &PortMapping) -> String {
     let sockets = match port.protocol {
         Protocol::Tcp => ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"],
         Protocol::Udp => ["/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"],
+        // Another table, without what is looked for here.
+        Protocol::Sctp => return "an SCTP socket of the host".to_owned(),
     };
     let inodes = sockets
         .iter()
@@ -85,7 +106,7 @@ fn sockets_at(table: &str, port: &PortMapping) -> Vec<u64> {
     // A connection is no holder: TCP sockets must listen, UDP sockets be unconnected.
     let state = match port.protocol {
         Protocol::Tcp => "0A",
-        Protocol::Udp => "07",
+        Protocol::Udp | Protocol::Sctp => "07",
     };
     let inode = |line: &str| {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -11,10 +11,12 @@
 //! What changes a directory takes a *name*, a single component, and never follows a link there.
 
 mod attributes;
+mod copy;
 mod differ;
 mod remove;
 
 pub use attributes::{Attributes, describe};
+pub use copy::{copy, describe_like, is_empty};
 pub use differ::{Difference, differences};
 pub use remove::remove;
 

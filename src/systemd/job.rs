@@ -15,6 +15,8 @@ pub enum Kind {
     RestartAlone,
     /// Have it read its configuration again.
     Reload,
+    /// Stop it, whatever was meant to be done to it.
+    Stop,
 }
 
 impl Kind {
@@ -23,12 +25,14 @@ impl Kind {
             Self::Start => "StartUnit",
             Self::Restart | Self::RestartAlone => "RestartUnit",
             Self::Reload => "ReloadUnit",
+            Self::Stop => "StopUnit",
         }
     }
 
     fn mode(self) -> &'static str {
         match self {
             Self::RestartAlone => "ignore-dependencies",
+            Self::Stop => "replace",
             Self::Start | Self::Restart | Self::Reload => "fail",
         }
     }

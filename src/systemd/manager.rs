@@ -212,6 +212,16 @@ pub async fn restart_unit(bus: &Connection, unit: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Has systemd run its generators and read all units again, and waits.
+///
+/// # Errors
+/// systemd refuses, or there is no systemd to ask.
+pub async fn reload(bus: &Connection) -> Result<()> {
+    bus.call_method(Some(NAME), PATH, Some(INTERFACE), "Reload", &())
+        .await
+        .map(drop)
+}
+
 /// Forgets that a unit has failed, and how often it was started of late.
 ///
 /// # Errors

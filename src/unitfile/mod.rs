@@ -94,7 +94,7 @@ const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// Whether a character shows nothing or makes text look like what it is not: control characters other than TAB,
 /// U+2028 and U+2029, and those that change the direction of text. Such characters have no place in a unit.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     (c.is_control() && c != '\t')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -311,7 +311,7 @@ impl Machine {
              find /run/podunit/.network -name '*.json' -exec grep -l my-shared-pod {} + ; \
              grep -E ' /run/podunit|nsfs' /proc/self/mountinfo | grep -v ' /run/podunit/.roots ' ; \
              ls -A /run/podunit/.roots ; \
-             ip -o link | grep -E 'veth|podunit' | grep -vE ': podunit(0|-keep|-keep-p)[@:]' ; \
+             ip -o link | grep -E 'veth|podunit|: pu-' | grep -vE ': podunit(0|-keep|-keep-p)[@:]' ; \
              nft list ruleset | grep -E '8080|dnat (ip )?to' ; \
              ls -A /var/lib/podunit/containers 2>/dev/null ; \
              pgrep -l 'podunit|nginx|crun|netavark' ; true");

@@ -19,9 +19,11 @@ mod isolation;
 mod keys;
 mod machine;
 mod network;
+mod networks;
 mod order;
 mod policy;
 mod probes;
+mod quadlet;
 mod readiness;
 #[path = "../guard/record.rs"]
 mod record;
@@ -37,6 +39,7 @@ mod surroundings;
 mod templates;
 #[path = "../guard/trace.rs"]
 mod trace;
+mod up;
 mod updates;
 
 /// The founding pod, as in `examples/my-shared-pod.pod`.

@@ -1,0 +1,173 @@
+//! `podunit up`: a pod without a file in /etc, gone at reboot.
+
+mod copy;
+mod progress;
+pub(super) mod record;
+
+use super::target::on_bus;
+use crate::definition::{self, Definitions};
+use crate::diagnostic::{self, Severity};
+use crate::model::{Paths, PodName};
+use crate::systemd::{job, manager};
+use anyhow::{Context, bail};
+use copy::Copy;
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+The definitions are checked, copied to /run/podunit/definitions, and their pods
+started; relative paths in them stay what they are. A pod that this has started
+before is restarted if its definition has changed. What is defined elsewhere on
+the host, such as in /etc/podunit, is left alone: such a pod is refused.
+
+Examples:
+  podunit up web.pod
+  podunit up shop/          all definitions of a folder
+  podunit down web          stops it and takes its definition away
+
+Exit status: 0 if every pod is ready, 1 if one is not, 2 if the command line
+makes no sense. If a definition has an error, nothing is changed.";
+
+/// Start a pod from a definition anywhere, until the next boot.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A definition, with which those beside it go that belong to the pod, or a folder of definitions.
+    #[arg(value_name = "FILE|DIR")]
+    from: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What kept it from being done.
+pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
+    let from = &arguments.from;
+    let files = named(from)?;
+    // As the user has called them, so that problems are told of where they can be repaired.
+    let first = definition::read_files(paths, &files);
+    let is_whole = tell(&first);
+    if !is_whole {
+        bail!("nothing was changed: repair the errors first");
+    }
+    let lock = record::lock(paths)?;
+    let mut copy = Copy::of(paths, &definition::parts(paths, &files))?;
+    let known: Vec<PodName> = first.pods.iter().map(|pod| pod.name.clone()).collect();
+    copy.leave_out(record::stale(paths, &known, &copy.names()));
+    let before = definition::read(paths);
+    let made = copy.make(paths)?;
+    // Again with all that the host has: names and units may be taken.
+    let pods = match names(&before, &made, paths) {
+        Ok(pods) => pods,
+        Err(error) => {
+            made.undo();
+            return Err(error.context("nothing was changed"));
+        }
+    };
+    if let Err(error) = record::write(paths, &pods, &made.names) {
+        made.undo();
+        return Err(error);
+    }
+    let started = on_bus(async |bus| {
+        manager::reload(&bus)
+            .await
+            .context("systemd cannot read its units again")?;
+        // Others may come now: what is started is recorded.
+        drop(lock);
+        job::subscribe(&bus).await?;
+        let mut failed = Vec::new();
+        for pod in &pods {
+            let kind = if made.changed {
+                job::Kind::Restart
+            } else {
+                job::Kind::Start
+            };
+            if let Err(why) = progress::start(&bus, pod, kind).await? {
+                failed.push((pod, why));
+            }
+        }
+        Ok(failed)
+    })?;
+    for (pod, why) in &started {
+        let why = diagnostic::printable(why).into_owned();
+        super::output::error(&anyhow::anyhow!(
+            "the pod {pod} is not ready: {why}; `podunit status {pod}` and `podunit logs {pod}` say more, \
+             `podunit down {pod}` takes it away"
+        ));
+    }
+    Ok(if started.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::FAILURE)
+    })
+}
+
+/// The definitions that are named: one, or all of a folder.
+fn named(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let shown = from.display();
+    if !from
+        .metadata()
+        .with_context(|| format!("{shown} cannot be read"))?
+        .is_dir()
+    {
+        let name = from.file_name().unwrap_or_default().to_string_lossy();
+        if !definition::is_definition(&name) {
+            bail!(
+                "{shown} is not a definition: `podunit import` makes one of a compose file or a command line"
+            );
+        }
+        return Ok(vec![from.to_owned()]);
+    }
+    let entries = from
+        .read_dir()
+        .with_context(|| format!("{shown} cannot be read"))?;
+    let paths = entries.flatten().map(|entry| entry.path());
+    let is_definition = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        definition::is_definition(&name)
+    };
+    let files: BTreeSet<PathBuf> = paths.filter(is_definition).collect();
+    if files.is_empty() {
+        bail!("there is no definition in {shown}");
+    }
+    Ok(files.into_iter().collect())
+}
+
+/// Shows what is wrong; whether nothing is.
+fn tell(definitions: &Definitions) -> bool {
+    let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = diagnostic::render(&definitions.problems, &definitions.sources, color);
+    // A closed standard error leaves nobody to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+    let is_error = |problem: &diagnostic::Problem| problem.severity == Severity::Error;
+    !definitions.problems.iter().any(is_error)
+}
+
+/// The pods that came of what was copied, if they are whole, nobody else's, and break no other pod.
+fn names(before: &Definitions, made: &copy::Made, paths: &Paths) -> anyhow::Result<Vec<PodName>> {
+    let after = definition::read(paths);
+    let is_new = |problem: &&diagnostic::Problem| {
+        problem.severity == Severity::Error && !before.problems.contains(problem)
+    };
+    let errors: Vec<_> = after.problems.iter().filter(is_new).cloned().collect();
+    if !errors.is_empty() {
+        let text = diagnostic::render(&errors, &after.sources, false);
+        bail!("{}", text.trim_end());
+    }
+    let copied = |source: &Path| made.definitions.contains(&paths.under(source));
+    let mut names = Vec::new();
+    for pod in &after.pods {
+        if copied(&pod.source) {
+            names.push(pod.name.clone());
+        } else if pod.members.iter().any(|member| copied(&member.source)) {
+            let (name, source) = (&pod.name, pod.source.display());
+            bail!("the pod {name} is defined in {source}: put the container beside it, or name another pod");
+        }
+    }
+    if names.is_empty() {
+        bail!("no pod comes of these files");
+    }
+    Ok(names)
+}

@@ -1,0 +1,124 @@
+//! A container without `Pod=`: a pod of one, which shares nothing but its network.
+
+use super::directive::{self, Known};
+use super::document::{Definition, Entry};
+use super::outcome::{Made, Outcome, is_error};
+use super::refused::Owner;
+use super::section::{Settings, short};
+use super::{Broken, keys, lifecycle, member, network, pod, port, resolve, surroundings};
+use crate::diagnostic::Problem;
+use crate::model::{Directive, FailurePolicy, Pod, PodName, Share};
+
+/// Keys of `[Unit]` that are about restarts of one unit; all others are about the whole.
+const OF_MEMBER: [&str; 6] = [
+    "StartLimitAction",
+    "StartLimitBurst",
+    "StartLimitInterval",
+    "StartLimitIntervalSec",
+    "SuccessAction",
+    "FailureAction",
+];
+
+/// What becomes of one.
+pub(super) fn outcome(file: &Definition, known: &Known) -> Outcome {
+    let mut problems = file.problems.clone();
+    let made = made(file, known, &mut problems);
+    Outcome {
+        files: file.files.clone(),
+        made,
+        problems,
+        published: Vec::new(),
+    }
+}
+
+fn made(file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Made {
+    if known.pods.contains(&file.base) {
+        let base = short(&file.base);
+        let message = format!("this container would be a pod of its own, {base}, and there is {base}.pod");
+        let help = format!("add Pod={base}.pod to [Container], or rename the file");
+        problems.push(Problem::error(file.place(), message).help(help));
+        member::from_file(file, &[], known, &mut Vec::new(), problems);
+        return Made::Nothing;
+    }
+    let message = match PodName::new(&file.base) {
+        Ok(_) if file.base.contains('@') => {
+            "templates of containers without a pod are not supported by this version of podunit".to_owned()
+        }
+        Err(error) => format!("`{}` cannot be the name of a pod: {error}", short(&file.base)),
+        Ok(name) => return whole(name, file, known, problems),
+    };
+    let help = "write a pod NAME.pod, or a template NAME@.pod, and Pod= in this file";
+    problems.push(Problem::error(file.place(), message).help(help));
+    member::from_file(file, &[], known, &mut Vec::new(), problems);
+    Made::Nothing
+}
+
+fn whole(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Made {
+    match read(name.clone(), file, known, problems) {
+        Some(pod) if !problems.iter().any(is_error) => Made::Pod(Box::new(pod)),
+        pod => {
+            let mut install = pod.map(|pod| pod.units.install).unwrap_or_default();
+            // The name by which it is started.
+            install.push(Directive {
+                key: "Alias".to_owned(),
+                value: format!("{name}.service"),
+            });
+            Made::Broken(Broken {
+                name,
+                source: file.path.clone(),
+                install,
+            })
+        }
+    }
+}
+
+fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Option<Pod> {
+    let mut ports = Vec::new();
+    let mut member = member::from_file(file, &[], known, &mut ports, problems)?;
+    // What says in [Pod] how the members are together says so here of the one.
+    let settings = Settings::new(keys::POD, "[Container]".to_owned(), file.entries("Container"));
+    let mut pod = pod::own(name, file, &settings, known, problems);
+    pod.share = Share {
+        net: true,
+        ipc: false,
+        uts: false,
+        pid: false,
+    };
+    // A pod of which nothing is left has failed.
+    pod.on_failure = FailurePolicy::StopPod;
+    // Of the whole, the time of its image too, and of the member's own start.
+    pod.start_timeout = directive::start_timeout(&mut member.service.clone(), problems);
+    resolve::unit_names_fit(&pod.name, std::slice::from_ref(&member), problems);
+    port::check(&ports, problems);
+    network::check(&pod, &settings, known, &ports, problems);
+    surroundings::check(&mut pod, &settings, std::slice::from_ref(&member), problems);
+
+    let (unit, whole): (Vec<Entry>, Vec<Entry>) =
+        (member.unit.iter()).partition(|entry| OF_MEMBER.contains(&entry.key()));
+    let names = [member.container.name.clone()];
+    let context = directive::Context {
+        pod: Some(&pod.name),
+        member: None,
+        members: &names,
+        known,
+    };
+    (pod.units.unit, _) = directive::unit(&whole, context, problems);
+    if member.waits_for_network {
+        pod.units.unit.extend(directive::after_network());
+    }
+    // Of the two, what a user starts is called so.
+    member.container.service_name = None;
+    let units = &mut member.container.units;
+    units.unit.extend(directive::unit(&unit, context, problems).0);
+    // After what keys of [Container] are for systemd: a later line overrides an earlier.
+    units
+        .service
+        .extend(directive::service(&member.service, Owner::Member, problems));
+    pod.units.install = directive::install(&member.install, Some(&pod.name), problems);
+    member.install.clear();
+    lifecycle::check(std::slice::from_ref(&member), problems);
+    pod.ports = ports.into_iter().map(|(port, _)| port).collect();
+    pod.members = vec![member.container];
+    resolve::aliases_are_free(&pod, problems);
+    Some(pod)
+}
