@@ -51,9 +51,8 @@ fn instances_of_a_pod_are_pods_of_their_own() {
         .exits(0)
         .says(&["web@a", "web@b", "web@eu-west"]);
     let network = |instance: &str| {
-        machine.ok(&format!(
-            "podunit exec web@{instance}/app readlink /proc/1/ns/net"
-        ))
+        let process = machine.property(&format!("pod-web-app@{instance}"), "MainPID");
+        machine.ok(&format!("readlink /proc/{process}/ns/net"))
     };
     let networks = ["a", "b", "eu-west"].map(network);
     assert!(
@@ -128,6 +127,7 @@ fn units_are_known_by_the_names_that_quadlet_gives() {
             .starts_with("/etc/systemd/system/")
     );
     machine
-        .run("journalctl --no-pager -o cat -k")
+        .run("podunit generate --output /root/units")
+        .exits(1)
         .says(&["web.service, which is taken by"]);
 }
