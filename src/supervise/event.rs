@@ -1,5 +1,6 @@
 //! The state machine's words: what it is told, what it wants done, and the state that users see.
 
+use super::launcher::Launcher;
 use crate::systemd::manager::Listed;
 use crate::systemd::unit::Unit;
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub enum Event {
     Rechecked(Vec<Listed>),
     /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
     Ports(Vec<u16>),
-    /// The moment of [`Action::Settle`] is over; how each member's launcher stands. Comes again while one is at work.
+    /// The moment of [`Action::Settle`] or [`Action::WatchLaunchers`] is over; how each member's launcher stands. Comes again while one is at work.
     Settled(Vec<Launcher>),
     /// The time of [`Action::Alarm`] is over.
     Alarm,
@@ -40,17 +41,6 @@ pub enum Event {
     Deadline,
     /// SIGTERM or SIGINT.
     Stop,
-}
-
-/// How the launcher of a member stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Launcher {
-    /// It runs.
-    AtWork,
-    /// It has ended, and the member's program has begun.
-    Done,
-    /// It was killed before the member's program began.
-    Killed,
 }
 
 /// How the fetch of an image stands.
@@ -114,6 +104,9 @@ pub enum Action {
     /// ([`Event::Settled`]): a process that cannot do its work most often ends at once. A moment that is not over
     /// begins anew.
     Settle,
+    /// Look at the launchers in a while, unless that is to be done anyway ([`Event::Settled`]): one that is killed now
+    /// leaves a member that waits for ever.
+    WatchLaunchers,
     /// Say when so much time is over ([`Event::Alarm`]); `None` if that is no matter any more.
     Alarm(Option<Duration>),
     /// The time for the start runs, or stands still: what a registry takes is not the pod's.
@@ -141,6 +134,8 @@ pub enum Action {
     StartAnew(Role),
     /// Queue a restart of the unit, and of those that require it.
     RestartUnit(Role),
+    /// SIGKILL to the unit's main process.
+    KillUnit(Role),
     /// Have systemd forget that the unit has failed, and how often it was started of late.
     Forget(Role),
     /// Write out what is left of the output and end with this exit status.

@@ -6,6 +6,7 @@
 mod bus;
 mod deliver;
 pub mod event;
+pub mod launcher;
 mod lines;
 mod main_process;
 mod output;

@@ -332,6 +332,8 @@ impl Supervisor {
             }
             Action::Clock { runs } => self.deadline.run(runs, Instant::now()),
             Action::Settle => self.settle = Some((Instant::now() + SETTLE.0, SETTLE.0)),
+            Action::WatchLaunchers if self.settle.is_some() => {}
+            Action::WatchLaunchers => self.settle = Some((Instant::now() + SETTLE.1, SETTLE.1)),
             Action::Alarm(delay) => self.alarm = delay.map(|delay| Instant::now() + delay),
             Action::Ready => {
                 self.notifier.add("READY=1".to_owned());
@@ -352,6 +354,7 @@ impl Supervisor {
             Action::StartUnit(role) => self.ask(role, &[Wish::Start]),
             Action::StartAnew(role) => self.ask(role, &[Wish::Forget, Wish::Start]),
             Action::RestartUnit(role) => self.ask(role, &[Wish::Restart]),
+            Action::KillUnit(role) => self.ask(role, &[Wish::Kill]),
             Action::Forget(role) => self.ask(role, &[Wish::Forget]),
             Action::Exit(status) => self.exit = Some(status),
         }

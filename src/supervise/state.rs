@@ -67,8 +67,8 @@ pub(super) struct Member {
     image: Option<usize>,
     /// Its start was asked for, and systemd has not begun with it: when it last did, before.
     asked: Option<u64>,
-    /// What is known of its launcher, and of which life of its unit.
-    launch: (u128, Launch),
+    /// What is known of its launcher, and of which life of its unit, before or after systemd calls it active.
+    launch: (u128, Active, Launch),
     /// What its probes last said, perhaps of an earlier life.
     probed: Probed,
 }
@@ -81,7 +81,7 @@ enum Launch {
     Asked,
     /// It has let the member's program begin.
     LetGo,
-    /// It was killed before, and the member is restarted.
+    /// It was killed before, and something is done about the member.
     Killed,
 }
 
@@ -97,7 +97,7 @@ impl Member {
             excused: 0,
             image: None,
             asked: None,
-            launch: (0, Launch::Unseen),
+            launch: (0, Active::Inactive, Launch::Unseen),
             probed: Probed::default(),
         }
     }

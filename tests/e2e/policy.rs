@@ -148,6 +148,17 @@ fn a_member_that_was_never_let_go_is_restarted() {
     machine.ok("touch /root/once; systemctl restart pod-trial-frail");
     machine.until_prints(comm, "sleep\nsleep");
     until_status(&machine, "2/2 ready");
-    machine.ok("systemctl stop pod-trial");
+
+    // The start of one that is not active yet fails as soon as that is seen, not when its time is over.
+    machine.define(
+        "gate.pod",
+        "[Container app]\nImage=busybox\nExec=sleep infinity\nReadyProbe=true\n",
+    );
+    machine.ok("systemctl start pod-gate; touch /root/once");
+    machine.run("systemctl restart pod-gate-app").exits(1);
+    machine
+        .run("journalctl --no-pager -o cat -u pod-gate")
+        .says(&["its start fails"]);
+    machine.ok("systemctl start pod-gate-app; systemctl stop pod-trial pod-gate");
     machine.nothing_is_left();
 }

@@ -3,6 +3,7 @@
 use super::track::Outcome;
 use super::{exec, http, tcp, unix};
 use crate::model::{Check, MemberName, Paths, PodName, Probe, ProbeKind};
+use crate::supervise::launcher::Launcher;
 use crate::sys::{cgroup, file};
 use std::io;
 use tokio::time::timeout;
@@ -74,7 +75,8 @@ impl Subject {
     fn is_let_go(&self) -> bool {
         let member = self.paths.pod(&self.pod).member(&self.member);
         let written = file::read_text(&member.pid_file(), LONGEST).unwrap_or_default();
-        written.trim().parse() == Ok(self.pid) && !file::is_locked(&member.launching())
+        written.trim().parse() == Ok(self.pid)
+            && Launcher::of(&self.paths, &self.pod, &self.member) == Launcher::Done
     }
 
     /// Whether the process is in a frozen cgroup, its own or one above.

@@ -1,6 +1,7 @@
 //! What systemd is asked to do with the pod's units.
 
 use super::Supervisor;
+use crate::model::Signal;
 use crate::supervise::event::Role;
 use crate::supervise::service::Request;
 use crate::systemd::journal::Priority;
@@ -14,6 +15,7 @@ pub(super) enum Wish {
     Start,
     Stop,
     Restart,
+    Kill,
     Forget,
 }
 
@@ -23,6 +25,7 @@ impl Wish {
             Self::Start => "the start",
             Self::Stop => "the stop",
             Self::Restart => "the restart",
+            Self::Kill => "SIGKILL for the main process",
             Self::Forget => "the reset of the failures",
         }
     }
@@ -49,6 +52,7 @@ impl Supervisor {
                     Wish::Start => manager::start_unit(&bus, &unit).await,
                     Wish::Stop => manager::stop_unit(&bus, &unit).await,
                     Wish::Restart => manager::restart_unit(&bus, &unit).await,
+                    Wish::Kill => manager::kill_unit(&bus, &unit, "main", Signal::KILL.number()).await,
                     Wish::Forget => manager::reset_failed(&bus, &unit).await,
                 };
                 if let Err(error) = result {

@@ -137,6 +137,6 @@ impl Member {
     /// Whether it has had its moment to fail in, if it needs one.
     fn has_settled(&self) -> bool {
         let needs = self.essential && self.settles && self.unit.active == Active::Active;
-        !needs || self.launch == (self.unit.invocation, Launch::LetGo)
+        !needs || self.launch == (self.unit.invocation, Active::Active, Launch::LetGo)
     }
 }

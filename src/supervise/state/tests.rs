@@ -8,7 +8,7 @@ mod stop;
 mod up;
 
 use super::*;
-use crate::supervise::event::Launcher;
+use crate::supervise::launcher::Launcher;
 use proptest::prelude::*;
 use std::time::Duration;
 

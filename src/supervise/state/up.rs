@@ -1,7 +1,8 @@
 //! A pod that has been ready: what belongs to it is brought back after a crash of infra, and what was never let go.
 
 use super::{Infra, Launch, Machine, Member, Phase, Standing, standing};
-use crate::supervise::event::{Action, Launcher, Role};
+use crate::supervise::event::{Action, Role};
+use crate::supervise::launcher::Launcher;
 use crate::systemd::unit::Active;
 
 /// A member that was killed this long before infra left was killed by infra's end: the kernel kills everything in a
@@ -101,18 +102,25 @@ impl Machine {
     }
 
     /// Members that have a process now, but were not seen to be let go by their launchers in this life of theirs, are
-    /// looked at in a moment.
+    /// looked at in a moment; those that are still on their way, in a while.
     pub(super) fn look_at_launchers(&mut self, actions: &mut Vec<Action>) {
-        let mut any = false;
+        let (mut settle, mut watch) = (false, false);
         for member in &mut self.members {
-            let life = member.unit.invocation;
-            if member.is_launched() && (member.launch.0 != life || member.launch.1 == Launch::Unseen) {
-                member.launch = (life, Launch::Asked);
-                any = true;
+            let now = (member.unit.invocation, member.unit.active);
+            let seen = member.launch.2 != Launch::Unseen && (member.launch.0, member.launch.1) == now;
+            if seen || !member.is_launched() {
+                continue;
+            }
+            member.launch = (now.0, now.1, Launch::Asked);
+            match now.1 == Active::Active || member.init {
+                true => settle = true,
+                false => watch = true,
             }
         }
-        if any {
+        if settle {
             actions.push(Action::Settle);
+        } else if watch {
+            actions.push(Action::WatchLaunchers);
         }
     }
 
@@ -120,22 +128,27 @@ impl Machine {
     pub(super) fn settled(&mut self, launchers: &[Launcher], actions: &mut Vec<Action>) {
         let is_stopping = self.is_stopping();
         for (at, (member, launcher)) in self.members.iter_mut().zip(launchers).enumerate() {
-            let life = member.unit.invocation;
-            if !member.is_launched() || member.launch != (life, Launch::Asked) {
+            let unit = &member.unit;
+            if !member.is_launched() || member.launch != (unit.invocation, unit.active, Launch::Asked) {
                 continue;
             }
             match launcher {
                 Launcher::AtWork => {}
-                Launcher::Done => member.launch.1 = Launch::LetGo,
+                Launcher::Done => member.launch.2 = Launch::LetGo,
                 Launcher::Killed if is_stopping => {}
                 Launcher::Killed => {
-                    member.launch.1 = Launch::Killed;
+                    member.launch.2 = Launch::Killed;
+                    // The start of one that is on its way fails, as it does when its launcher is killed earlier.
+                    let (what, action) = match member.unit.active == Active::Active {
+                        true => ("it is restarted", Action::RestartUnit(Role::Member(at))),
+                        false => ("its start fails", Action::KillUnit(Role::Member(at))),
+                    };
                     actions.push(Action::Warn(format!(
-                        "{} has a process but does not run: what started it was killed before its program began; it \
-                         is restarted",
+                        "{} has a process but does not run: what started it was killed before its program began; \
+                         {what}",
                         member.title()
                     )));
-                    actions.push(Action::RestartUnit(Role::Member(at)));
+                    actions.push(action);
                 }
             }
         }
@@ -143,13 +156,8 @@ impl Machine {
 }
 
 impl Member {
-    /// Whether systemd counts it as started, or started as far as an init member is before its end.
+    /// Whether systemd has a process of it, which may be its launcher.
     fn is_launched(&self) -> bool {
-        let has_come = match self.unit.active {
-            Active::Active => true,
-            Active::Activating => self.init,
-            Active::Inactive | Active::Deactivating | Active::Failed => false,
-        };
-        has_come && self.unit.main_pid != 0
+        matches!(self.unit.active, Active::Active | Active::Activating) && self.unit.main_pid != 0
     }
 }

@@ -50,6 +50,12 @@ fn of_its_pod(
 ) {
     let was_active = before.own.is_active();
     match operation {
+        Operation::Pod(pod, Verb::Reload) => {
+            // It tells the truth of the member that is to be reloaded, too.
+            let runs = was_active && before.members[PODS[pod].reloaded()].is_active();
+            must_exit(status, |status| (status == 0) == runs, wrong);
+            unchanged(before, after, &[], wrong);
+        }
         Operation::Pod(_, verb) => of_verb(verb, status, is_known, before, after, wrong),
         Operation::Member(pod, at, Verb::Restart) | Operation::KillLauncher(pod, at, _) if was_active => {
             let member = PODS[pod].members[at];
@@ -144,17 +150,13 @@ fn of_verb(
                 }
             }
         }
-        Verb::Start | Verb::Restart => {}
+        Verb::Start | Verb::Restart | Verb::Reload => {}
         Verb::Stop => {
             // One that is unknown cannot be stopped, and is not there.
             must_exit(status, |status| status == 0 || !was_active, wrong);
             if after.own.is_active() {
                 wrong.push("is still there".to_owned());
             }
-        }
-        Verb::Reload => {
-            must_exit(status, |status| (status == 0) == was_active, wrong);
-            unchanged(before, after, &[], wrong);
         }
     }
 }

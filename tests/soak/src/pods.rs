@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A pod.
 pub struct Pod {
     pub name: &'static str,
-    /// Its members, in the order in which they start.
+    /// Its members, in the order in which they start. The first has a `ReloadSignal=`.
     pub members: &'static [&'static str],
     /// Whether it has a PID 1.
     pub shares_pid: bool,
@@ -120,6 +120,11 @@ impl Pod {
 
     pub fn slice(&self) -> String {
         format!("pods-{}.slice", self.name)
+    }
+
+    /// The member that is reloaded with the pod.
+    pub fn reloaded(&self) -> &'static str {
+        self.members[0]
     }
 
     /// Members of any form.

@@ -63,6 +63,35 @@ fn a_member_whose_launcher_was_killed_is_restarted() {
 }
 
 #[test]
+fn the_start_of_a_member_whose_launcher_was_killed_fails() {
+    let mut pod = Pod::ready();
+    let on_its_way = Unit {
+        active: Active::Activating,
+        job: true,
+        ..up(4)
+    };
+    let actions = pod.member(1, on_its_way.clone());
+    assert!(actions.contains(&Action::WatchLaunchers) && !actions.contains(&Action::Settle));
+    assert_eq!(
+        pod.step(Event::Settled(vec![Launcher::Done, Launcher::AtWork])),
+        []
+    );
+    let actions = pod.step(Event::Settled(vec![Launcher::Done, Launcher::Killed]));
+    assert!(
+        actions.contains(&Action::KillUnit(Role::Member(1))),
+        "{actions:?}"
+    );
+    assert_eq!(
+        pod.step(Event::Settled(vec![Launcher::Done, Launcher::Killed])),
+        []
+    );
+    // One that comes up has its moment as ever.
+    let mut pod = Pod::ready();
+    pod.member(1, on_its_way);
+    assert!(pod.member(1, up(4)).contains(&Action::Settle));
+}
+
+#[test]
 fn a_pod_that_is_to_stop_with_its_member_does() {
     let mut pod = Pod::ready_of([main("a"), main("b")], FailurePolicy::StopPod);
     assert!(
