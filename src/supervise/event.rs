@@ -33,6 +33,8 @@ pub enum Event {
     Rechecked(Vec<Listed>),
     /// Published ports of the pod, by their number in the pod, that have no listener; empty when all work.
     Ports(Vec<u16>),
+    /// There is no connection to systemd, and no unit in the pod's slice: infra and the members have ended.
+    Vanished,
     /// The moment of [`Action::Settle`] or [`Action::WatchLaunchers`] is over; how each member's launcher stands. Comes again while one is at work.
     Settled(Vec<Launcher>),
     /// The time of [`Action::Alarm`] is over.

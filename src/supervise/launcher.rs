@@ -6,7 +6,7 @@ use crate::sys::file::is_locked;
 /// How the launcher of a member stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Launcher {
-    /// It runs.
+    /// It runs, or the program has only just begun.
     AtWork,
     /// It has ended, and the member's program has begun.
     Done,

@@ -20,6 +20,7 @@ use super::service::{self, Description, Pod1, Request};
 use super::signals::{Sent, Signals};
 use super::state::{Machine, Part};
 use crate::model::Paths;
+use crate::sys::cgroup;
 use crate::sys::file::replace;
 use crate::sys::memory::Surplus;
 use crate::systemd::datagram::Datagrams;
@@ -382,7 +383,12 @@ impl Supervisor {
         }
     }
 
+    /// Without a bus it may be this stop that keeps the bus away, which must not be for ever.
     fn extend_stop(&mut self) {
+        if self.bus.is_none() {
+            self.extend = Some(Instant::now() + EXTENSION / 3);
+            return;
+        }
         self.notifier
             .add(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros()));
         self.extend = Some(Instant::now() + EXTENSION / 3);
@@ -457,6 +463,12 @@ impl Supervisor {
         let (_, delay) = self.reconnect;
         self.reconnect = (Instant::now() + delay, (delay * 2).min(RECONNECT.1));
         self.step(Event::Syncing).await;
+        // A bus that is restarted meanwhile comes back only when this stop has ended: the pod is ordered after it.
+        if self.machine.is_stopping()
+            && cgroup::has_units(&self.plan.name.slice_cgroup()).is_ok_and(|has| !has)
+        {
+            self.step(Event::Vanished).await;
+        }
     }
 
     async fn look_at_ports(&mut self) {

@@ -326,6 +326,7 @@ impl Machine {
             Event::Ports(silent) if silent.is_empty() => self.ports = Ports::Open,
             Event::Ports(silent) => self.ports = Ports::Silent(silent),
             Event::Settled(launchers) => self.settled(&launchers, &mut actions),
+            Event::Vanished => self.vanished(&mut actions),
             Event::Alarm => self.alarm(&mut actions),
             Event::Deadline => self.deadline(),
             Event::Stop if self.is_stopping() => {}

@@ -1,4 +1,4 @@
-//! The cgroup that a process is in, which says of which unit it is.
+//! The cgroup that a process is in, which says of which unit it is; and what is in the cgroup of a slice.
 
 use std::fs;
 use std::io;
@@ -52,6 +52,15 @@ pub fn processes(path: &str) -> io::Result<Vec<(i32, String)>> {
         }
     }
     Ok(found)
+}
+
+/// Whether the cgroup `path`, a slice, has a unit in it, with a process or not: systemd removes a unit's cgroup when the
+/// unit is down.
+///
+/// # Errors
+/// It cannot be read.
+pub fn has_units(path: &str) -> io::Result<bool> {
+    Ok(!directories(&Path::new("/sys/fs/cgroup").join(path))?.is_empty())
 }
 
 fn directories(path: &Path) -> io::Result<Vec<PathBuf>> {

@@ -72,6 +72,16 @@ fn parse(stat: &str, status: &str, arguments: &str, ticks: u64, up: Duration) ->
     })
 }
 
+/// Whether the process waits for something, or was stopped: it does not run, nor want to, nor wait for a disk, and has
+/// not ended.
+pub fn is_waiting(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, after)| after.trim_start().chars().next());
+    matches!(state, Some('S' | 'T' | 't' | 'I'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +95,20 @@ mod tests {
         assert_eq!(own.uid, nix::unistd::geteuid().as_raw());
         assert!(own.memory > 0 && own.age < Duration::from_secs(3600), "{own:?}");
         assert!(own.command.contains("podunit"), "{own:?}");
+    }
+
+    #[test]
+    fn one_that_waits_is_told_from_one_that_runs_or_has_ended() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        while !is_waiting(child.id()) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        while is_waiting(child.id()) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_waiting(child.id()) && !is_waiting(0));
     }
 
     #[test]

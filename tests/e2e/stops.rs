@@ -106,3 +106,33 @@ fn a_signal_that_came_before_its_handler_is_sent_again() {
     machine.ok("systemctl reset-failed");
     machine.nothing_is_left();
 }
+
+#[test]
+fn a_bus_that_is_restarted_meanwhile_comes_back_after_the_stop() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.ok("mkdir /srv/share");
+    machine.define(
+        "stops.pod",
+        "[Pod]\nShare=net pid\n[Container slow]\nImage=busybox\nStopTimeout=1h\nVolume=/srv/share:/share\n\
+         Exec=sh -c 'trap \"until [ -e /share/go ]; do sleep 0.1; done; exit 0\" TERM; touch /share/armed; while :; do sleep 1000 & wait; done'\n",
+    );
+    machine.ok("systemctl start pod-stops");
+    machine.until("ls /srv/share", |ran| ran.stdout.contains("armed"));
+    // The bus is on its way down when the pod's stop is asked for. systemd starts it again when what is ordered after it
+    // has stopped; until then there is only its socket.
+    machine.write(
+        "/run/systemd/system/dbus.service.d/slow.conf",
+        "[Service]\nExecStop=sh -c 'until [ -e /srv/share/down ]; do sleep 0.1; done'\n",
+    );
+    machine.ok(
+        "systemctl daemon-reload; systemctl restart --no-block dbus; systemctl stop --no-block pod-stops",
+    );
+    machine.until_prints("systemctl is-active dbus pod-stops", "deactivating\ndeactivating");
+    machine.ok("touch /srv/share/down");
+    machine.until_prints("systemctl is-active dbus pod-stops", "inactive\ndeactivating");
+    machine.ok("touch /srv/share/go");
+    machine.until_prints("systemctl is-active dbus pod-stops", "active\ninactive");
+    machine.nothing_is_left();
+}

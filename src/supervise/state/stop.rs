@@ -42,6 +42,15 @@ impl Machine {
         });
     }
 
+    /// Infra and the members have ended; how, nobody says.
+    pub(super) fn vanished(&mut self, actions: &mut Vec<Action>) {
+        if let Phase::Stopping(stop) = &mut self.phase
+            && !std::mem::replace(&mut stop.over, true)
+        {
+            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
+        }
+    }
+
     fn lives(&self) -> Vec<Option<u128>> {
         self.followed().map(|unit| Some(unit.invocation)).collect()
     }

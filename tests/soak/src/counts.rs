@@ -9,6 +9,9 @@ use std::path::Path;
 /// What is counted → how many.
 pub type Counts = BTreeMap<&'static str, usize>;
 
+/// One of these.
+pub const DESCRIPTORS: &str = "file descriptors of PID 1";
+
 /// Counts everything.
 pub fn count() -> Result<Counts> {
     let rules = systemd::run("nft", &["list", "ruleset"])?;
@@ -25,10 +28,7 @@ pub fn count() -> Result<Counts> {
             "cgroups of pods",
             process::cgroups(Path::new("/sys/fs/cgroup/pods.slice")).len(),
         ),
-        (
-            "file descriptors of PID 1",
-            process::descriptors(1).unwrap_or_default(),
-        ),
+        (DESCRIPTORS, process::descriptors(1).unwrap_or_default()),
         ("processes", processes.len()),
         (
             "zombies",

@@ -29,6 +29,17 @@ fn a_stop_by_systemd_is_waited_for_and_nothing_is_stopped_twice() {
 }
 
 #[test]
+fn a_stop_ends_without_a_bus_when_nothing_is_left() {
+    let mut pod = Pod::ready();
+    assert_eq!(pod.step(Event::Vanished), [], "nobody stops it");
+    pod.own = Active::Deactivating;
+    pod.step(Event::Stop);
+    pod.step(Event::Syncing);
+    assert_eq!(pod.step(Event::Vanished), [Action::Exit(0)]);
+    assert_eq!(pod.step(Event::Vanished), []);
+}
+
+#[test]
 fn a_signal_from_elsewhere_stops_the_pod_as_systemctl_would() {
     let mut pod = Pod::ready();
     let actions = pod.step(Event::Stop);
