@@ -232,7 +232,7 @@ fn restart(pod: &Settings, settings: &Settings, member: &Member, told: &mut Vec<
         } else if restart == "always" {
             let message = format!(
                 "Restart=always: the container is started again whenever it ends, so that {policy} acts only when systemd \
-                 gives up, after five starts in ten seconds if nothing else is written"
+                 gives up, after twenty starts in ten seconds if nothing else is written"
             );
             let problem = warn(message, place.clone()).other(policy_place, "the policy");
             problems.push(

@@ -15,9 +15,11 @@ const SECRETS: [&str; 8] = [
     "KEY",
 ];
 /// Words that make of such a name one that holds no secret, such as `PASSWORD_FILE` or `PUBLIC_KEY`.
-const HARMLESS: [&str; 8] = ["FILE", "PATH", "DIR", "PUBLIC", "ID", "LENGTH", "TTL", "EXPIRY"];
-/// Values that are no secret, whatever the name.
-const NO_SECRET: [&str; 8] = ["", "true", "false", "yes", "no", "on", "off", "none"];
+const HARMLESS: [&str; 9] = [
+    "FILE", "PATH", "DIR", "PUBLIC", "ID", "LENGTH", "TTL", "EXPIRY", "URL",
+];
+/// Values that are no secret, whatever the name: they switch something on or off.
+const NO_SECRET: [&str; 10] = ["", "true", "false", "yes", "no", "on", "off", "none", "0", "1"];
 
 /// Values that look like a secret, each variable once.
 pub(super) fn secrets(settings: &Settings, told: &mut Vec<Problem>) -> Vec<Problem> {
@@ -84,6 +86,7 @@ mod tests {
             "COMPASS",
             "PATH",
             "TOKEN_TTL",
+            "PROXY_PASS_URL",
         ] {
             assert!(!is_secret(name), "{name}");
         }
