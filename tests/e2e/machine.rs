@@ -258,6 +258,13 @@ impl Machine {
         assert!(child.wait().expect("a child").success(), "write {path}");
     }
 
+    /// Copies a file to a file, or what is in a folder into a folder.
+    #[track_caller]
+    pub(crate) fn put(&self, from: &Path, to: &str) {
+        let from = from.to_str().expect("a path in UTF-8");
+        self.script(&["push", &self.name, from, to]);
+    }
+
     /// Writes a definition and has systemd read it.
     #[track_caller]
     pub(crate) fn define(&self, file: &str, text: &str) {

@@ -5,6 +5,7 @@
 //! without root, every test here says that it was skipped.
 
 mod analyze;
+mod applications;
 mod boot;
 mod cost;
 mod dbus;
