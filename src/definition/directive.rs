@@ -132,7 +132,10 @@ pub(super) fn service(entries: &[Entry], owner: Owner, problems: &mut Vec<Proble
         if !is_passed_on(*entry, problems) {
             continue;
         }
-        if let Some(refusal) = refused::in_service(entry.key(), owner) {
+        if let Some(known) = refused::without_effect(entry.key(), entry.value(), owner) {
+            let message = format!("{}= has no effect: {}", entry.key(), known.why);
+            problems.push(Problem::warning(entry.key_place(), message).help(known.instead));
+        } else if let Some(refusal) = refused::in_service(entry.key(), owner) {
             problems.push(refuse(*entry, refusal));
         } else if let Some(problem) = unknown(*entry, "Service", |key| refused::in_service(key, owner)) {
             directives.extend((problem.severity == Severity::Warning).then(|| directive(*entry)));

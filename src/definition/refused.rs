@@ -43,6 +43,23 @@ pub(super) fn in_service(key: &str, owner: Owner) -> Option<Refusal> {
     row.or(exec).map(|(_, why, instead)| Refusal { why, instead })
 }
 
+/// What Quadlet takes in a member's `[Service]` and changes nothing there either: why, and what to write instead.
+pub(super) fn without_effect(key: &str, value: &str, owner: Owner) -> Option<Refusal> {
+    let (why, instead) = match key {
+        _ if owner == Owner::Pod => return None,
+        "TimeoutStopSec" => (
+            "the container is killed when its own time is over",
+            "write StopTimeout= in [Container …]",
+        ),
+        "KillMode" if ["mixed", "control-group"].contains(&value) => (
+            "podunit stops the main process first, then all others",
+            "remove it",
+        ),
+        _ => return None,
+    };
+    Some(Refusal { why, instead })
+}
+
 /// Keys, why, what to write instead.
 type Row = (&'static str, &'static str, &'static str);
 
@@ -228,6 +245,9 @@ mod tests {
         ] {
             assert_eq!(in_service(fine, Owner::Member), None, "{fine}");
         }
+        assert!(without_effect("TimeoutStopSec", "70", Owner::Member).is_some());
+        assert!(without_effect("KillMode", "mixed", Owner::Member).is_some());
+        assert_eq!(without_effect("KillMode", "none", Owner::Member), None);
         assert_eq!(in_service("ExecSearchPath", Owner::Member).unwrap().why, EXEC.1);
         assert!(
             in_service("KillSignal", Owner::Member)
