@@ -1,11 +1,10 @@
 //! `[Unit]`, `[Service]` and `[Install]`, which systemd owns: checked, names in them resolved, passed on.
 
-use super::document::{Entry, Kind};
-use super::instance;
+use super::document::Entry;
 use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
-use super::{resource, systemd_keys};
+use super::{relation, systemd_keys};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Severity};
 use crate::model::{Directive, MemberName, PodName, Request, ResourceName, SharedNetwork};
@@ -15,25 +14,7 @@ use crate::unitfile::write::unit_name_is_valid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Keys of `[Unit]` whose values are names of units, which may be written as names of definitions.
-const RELATIONS: [&str; 15] = [
-    "After",
-    "Before",
-    "BindsTo",
-    "Conflicts",
-    "OnFailure",
-    "OnSuccess",
-    "PartOf",
-    "PropagatesReloadTo",
-    "PropagatesStopTo",
-    "ReloadPropagatedFrom",
-    "Requires",
-    "Requisite",
-    "StopPropagatedFrom",
-    "Upholds",
-    "Wants",
-];
-/// Those that may stand in `[Container …]` too.
+/// Keys of `[Unit]` with names of units that may stand in `[Container …]` too.
 pub(super) const SHORT: [&str; 3] = ["After", "Requires", "Wants"];
 
 /// systemd's `DefaultTimeoutStartSec=`.
@@ -116,8 +97,8 @@ pub(super) fn unit(
         } else if let Some(problem) = unknown(*entry, "Unit", refused::in_unit) {
             directives.extend((problem.severity == Severity::Warning).then(|| directive(*entry)));
             problems.push(problem);
-        } else if RELATIONS.contains(&entry.key()) {
-            directives.push(relation(*entry, context, &mut orders, problems));
+        } else if relation::is_relation(entry.key()) {
+            directives.push(relation::read(*entry, context, &mut orders, problems));
         } else {
             directives.push(directive(*entry));
         }
@@ -330,7 +311,7 @@ fn is_passed_on(entry: Entry, problems: &mut Vec<Problem>) -> bool {
     true
 }
 
-fn words_of(entry: Entry, problems: &mut Vec<Problem>) -> Vec<(String, Place)> {
+pub(super) fn words_of(entry: Entry, problems: &mut Vec<Problem>) -> Vec<(String, Place)> {
     match words::split_plain(entry.value()) {
         Ok(words) => words
             .into_iter()
@@ -340,209 +321,6 @@ fn words_of(entry: Entry, problems: &mut Vec<Problem>) -> Vec<(String, Place)> {
             let message = format!("{}=: {}", entry.key(), error.message);
             problems.push(Problem::error(entry.place_of(error.start, error.end), message));
             Vec::new()
-        }
-    }
-}
-
-/// Turns names of definitions into names of units.
-fn relation(
-    entry: Entry,
-    context: Context,
-    orders: &mut Vec<Order>,
-    problems: &mut Vec<Problem>,
-) -> Directive {
-    let mut units = Vec::new();
-    for (word, place) in words_of(entry, problems) {
-        match context.unit_of(&word) {
-            Ok(unit) => {
-                match context.order(entry.key(), &unit) {
-                    Ok(order) => orders.extend(order.map(|(first, then)| Order {
-                        first,
-                        then,
-                        place,
-                        why: Why::Written,
-                    })),
-                    Err((message, help)) => problems.push(Problem::error(place, message).help(help)),
-                }
-                units.push(unit);
-            }
-            Err((message, help)) => {
-                let message = format!("{}={}: {message}", entry.key(), short(&word));
-                problems.push(Problem {
-                    help,
-                    ..Problem::error(place, message)
-                });
-            }
-        }
-    }
-    Directive::new(entry.key(), units.join(" "))
-}
-
-impl<'c> Context<'c> {
-    /// The member of this name.
-    fn own(self, name: &str) -> Option<&'c MemberName> {
-        let at = self
-            .members
-            .binary_search_by(|member| member.as_str().cmp(name))
-            .ok()?;
-        self.members.get(at)
-    }
-
-    /// The unit of a container by the name of its file, of this pod or another. Of a template the name may be followed by
-    /// an instance.
-    fn unit_of_container(self, base: &str) -> Option<String> {
-        let (name, instance) = match base.split_once('@') {
-            Some((name, instance)) => (name, Some(instance)),
-            None => (base, None),
-        };
-        let own_instance = self.pod.and_then(PodName::instance).unwrap_or_default();
-        if let Some(member) = self.own(name)
-            && instance.is_none_or(|instance| instance.is_empty() || instance == own_instance)
-        {
-            return Some(self.pod?.member_unit(member));
-        }
-        let pods = &self.known.containers;
-        let pod = match (pods.get(base), instance::template(base)) {
-            (Some(pod), _) => PodName::new(pod),
-            // A member of every instance of its pod.
-            (None, Some(template)) => PodName::new(format!("{}{}", pods.get(&template)?, instance?)),
-            (None, None) => return None,
-        };
-        Some(pod.ok()?.member_unit(&MemberName::new(name).ok()?))
-    }
-
-    /// The name of a template's unit can stand where systemd knows which instance is meant: that of the unit itself.
-    fn with_instance(self, word: &str, unit: String) -> Result<String, (String, Option<String>)> {
-        let has_instance = (self.pod).is_some_and(|pod| pod.is_template() || pod.instance().is_some());
-        if unit.ends_with("@.service") && !has_instance {
-            let (name, kind) = word.rsplit_once('.').unwrap_or((word, ""));
-            let help = format!(
-                "name an instance of it: {}@INSTANCE.{kind}",
-                instance::plain(name)
-            );
-            return Err(("this is a template".to_owned(), Some(help)));
-        }
-        Ok(unit)
-    }
-
-    /// The unit of the member of this name.
-    fn own_unit(self, name: &str) -> Option<String> {
-        Some(self.pod?.member_unit(self.own(name)?))
-    }
-
-    /// The unit that a word names, or what is wrong with it and what to do.
-    fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
-        if let Some(unit) = self.own_unit(word) {
-            return Ok(unit);
-        }
-        let meant = |near: Option<&str>, suffix| near.map(|near| format!("did you mean {near}{suffix}?"));
-        let members = || self.members.iter().map(MemberName::as_str);
-        if let Some(base) = word.strip_suffix(".container") {
-            let base = base.replace("@%i", "@");
-            let lone = PodName::new(&*base)
-                .ok()
-                .filter(|_| self.known.lone.contains(&base));
-            if let Some(pod) = lone.filter(|_| self.own(&base).is_none()) {
-                return Ok(pod.unit());
-            }
-            if let Some(unit) = self.unit_of_container(&base) {
-                return self.with_instance(word, unit);
-            }
-            let known = self.known.containers.keys().map(String::as_str);
-            let near = nearest::nearest(&base, members().chain(known));
-            let help = meant(near, ".container").unwrap_or_else(|| {
-                "a member of another pod is named by its unit, pod-POD-NAME.service".to_owned()
-            });
-            return Err(("there is no such container".to_owned(), Some(help)));
-        }
-        if let Some(base) = word.strip_suffix(".pod") {
-            let base = base.replace("@%i", "@");
-            let is_known = |base: &str| self.known.pods.contains(base);
-            let is_known =
-                is_known(&base) || instance::template(&base).is_some_and(|template| is_known(&template));
-            let pod = PodName::new(&*base).ok().filter(|_| is_known);
-            let near = || nearest::nearest(&base, self.known.pods.iter().map(String::as_str));
-            return match pod {
-                Some(pod) => self.with_instance(word, pod.unit()),
-                None => Err(("there is no such pod".to_owned(), meant(near(), ".pod"))),
-            };
-        }
-        if let Some((kind, base)) = Kind::of(word) {
-            return self.resource_unit(kind, base);
-        }
-        // systemd expands specifiers in names itself.
-        if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
-            return Ok(word.to_owned());
-        }
-        let help = meant(nearest::nearest(word, members()), "").unwrap_or_else(|| {
-            "write a member of this pod, or a unit such as network-online.target".to_owned()
-        });
-        Err((
-            "this is neither a member of this pod nor the name of a unit".to_owned(),
-            Some(help),
-        ))
-    }
-
-    /// The unit of a definition that is neither pod nor container.
-    fn resource_unit(self, kind: Kind, base: &str) -> Result<String, (String, Option<String>)> {
-        let names: Vec<&str> = match kind {
-            Kind::Volume => self.known.volumes.keys().map(String::as_str).collect(),
-            Kind::Image => self.known.images.keys().map(String::as_str).collect(),
-            Kind::Network => self.known.networks.keys().map(String::as_str).collect(),
-            _ => {
-                let message = format!("files {} are not supported by this version", kind.suffix());
-                return Err((message, None));
-            }
-        };
-        let owner = ResourceName::new(base)
-            .ok()
-            .filter(|_| names.contains(&base))
-            .and_then(|name| resource::owner_of(kind, name));
-        owner.map(|owner| owner.unit()).ok_or_else(|| {
-            let near = nearest::nearest(base, names);
-            let help = near.map(|near| format!("did you mean {near}{}?", kind.suffix()));
-            ("there is no such file".to_owned(), help)
-        })
-    }
-
-    /// What `After=` and `Before=` mean within the pod: `(first, then)` of two members, or an order that would wait
-    /// for itself.
-    fn order(self, key: &str, unit: &str) -> Result<Option<(String, String)>, (String, &'static str)> {
-        if !["After", "Before"].contains(&key) {
-            return Ok(None);
-        }
-        let Some(pod) = self.pod else { return Ok(None) };
-        let other = pod.part_of(unit).and_then(|part| self.own(part));
-        let is_pod = unit == pod.unit();
-        let is_infra = unit == pod.infra_unit();
-        match (self.member, other) {
-            (None, Some(_)) => Err((
-                format!(
-                    "{key}={unit}: the pod would wait for its own member; it is ready when all members are"
-                ),
-                "remove it; write After= in [Unit NAME] for an order among members",
-            )),
-            (None, None) if is_pod || is_infra => Err((
-                format!("{key}={unit}: the pod would wait for itself"),
-                "remove it",
-            )),
-            (Some(_), None) if is_pod => Err((
-                format!("{key}={unit}: the member would wait for its own pod, which waits for its members"),
-                "remove it; members start after the namespaces of the pod anyway",
-            )),
-            (Some(_), None) if is_infra && key == "Before" => Err((
-                format!("{key}={unit}: members start after the namespaces of the pod"),
-                "remove it",
-            )),
-            (Some(own), Some(other)) => {
-                let (own, other) = (own.to_string(), other.to_string());
-                Ok(Some(if key == "After" {
-                    (other, own)
-                } else {
-                    (own, other)
-                }))
-            }
-            _ => Ok(None),
         }
     }
 }

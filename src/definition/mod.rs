@@ -3,7 +3,7 @@
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
 //! `folder` opens folders, `search` finds and reads the files, `document` holds them parsed; `section` reads values by
-//! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, `lifecycle` the
+//! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, `relation` the units in it, `lifecycle` the
 //! order that follows from what kind of member each is, and `resolve` looks at all of it together. `outcome` is what became of each pod.
 
 mod container;
@@ -36,6 +36,7 @@ mod probe;
 mod process;
 mod refused;
 mod refused_keys;
+mod relation;
 mod resolve;
 mod resource;
 mod resource_keys;

@@ -138,3 +138,42 @@ fn an_image_has_a_file_of_its_own() {
         .run("systemctl stop box-image && systemctl start box-image")
         .exits(1);
 }
+
+#[test]
+fn an_order_among_files_holds_for_what_runs() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.write(
+        "/etc/podunit/data.volume",
+        "[Unit]\nAfter=first.container\n[Volume]\n",
+    );
+    machine.write(
+        "/etc/podunit/first.container",
+        "[Unit]\nBefore=last.container\n[Container]\nImage=busybox\nStopSignal=KILL\n\
+         Exec=sh -c \"sleep 2; touch /ready; exec sleep infinity\"\n\
+         [X-Podunit]\nReadyProbe=test -e /ready\nReadyInterval=200ms\n",
+    );
+    machine.define(
+        "last.container",
+        "[Unit]\nBindsTo=first.container data.volume\n\
+         [Container]\nImage=busybox\nStopSignal=KILL\nExec=sleep infinity\n",
+    );
+    machine.ok("podunit check");
+    machine.ok("systemctl start last");
+    let time = |unit: &str, what: &str| -> u64 {
+        machine
+            .property(unit, &format!("{what}TimestampMonotonic"))
+            .parse()
+            .unwrap()
+    };
+    // Not of the supervisors alone, which is easily had: the container itself has waited.
+    let ready = time("first", "ActiveEnter");
+    for unit in ["pod-last-infra", "pod-last-last", "data-volume"] {
+        assert!(time(unit, "InactiveExit") >= ready, "{unit} did not wait");
+    }
+    machine.ok("systemctl stop first");
+    machine.until_prints("systemctl show -P ActiveState last", "inactive");
+    machine.ok("systemctl stop data-volume");
+    machine.nothing_is_left();
+}
