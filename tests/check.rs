@@ -384,6 +384,37 @@ fn a_file_of_the_host_is_checked_with_all_folders_of_the_host() {
 }
 
 #[test]
+fn folders_in_a_folder_are_read_as_the_generator_does() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |file: &str, text: &str| {
+        let path = root.path().join("pods").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("web.pod", "[Pod]\n");
+    put("apps/app.container", "[Container]\nPod=web.pod\nImage=image\n");
+    put("apps/deep/db.container", "[Container]\nImag=image\n");
+    put("web.pod.d/10.pod", "[Nonsense]\n");
+    put(".hidden/bad.pod", "[Nonsense]\n");
+    put("users/bad.pod", "[Nonsense]\n");
+    symlink(".", root.path().join("pods/apps/loop")).unwrap();
+    for (arguments, folder) in [(["pods"], "."), (["."], "pods"), (["../pods"], "pods")] {
+        let said = all_of(&check(&arguments, &root.path().join(folder)));
+        assert!(said.contains("apps/deep/db.container:2:1"), "{said}");
+        assert!(said.contains("2 pods, 1 of them broken; 2 errors"), "{said}");
+    }
+    // With the file of its pod, which is not beside it.
+    let said = all_of(&check(&["pods", "pods/apps/app.container"], root.path()));
+    assert!(said.contains("2 pods, 1 of them broken; 2 errors"), "{said}");
+    put("other/web.pod", "[Pod]\n");
+    let said = all_of(&check(&["pods"], root.path()));
+    assert!(
+        said.contains("--> pods/other/web.pod") && said.contains("comes before it"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_folder_is_all_definitions_in_it() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("pods");

@@ -14,7 +14,8 @@ const EXAMPLES: &str = "\
 Without FILE, all definitions of the host are checked: those in /etc/podunit,
 /run/podunit/definitions, /usr/local/share/podunit and /usr/share/podunit.
 A FILE elsewhere is checked with the definitions beside it, so that a
-container finds its pod; of a folder, all definitions in it are checked.
+container finds its pod; of a folder, all definitions in it and in the
+folders in it are checked, together.
 
 Examples:
   podunit check                          everything on this host
@@ -240,35 +241,28 @@ fn read(arguments: &Arguments) -> anyhow::Result<Definitions> {
     if files.is_empty() {
         return Ok(definition::check(&paths, lints));
     }
-    let files: Vec<Vec<PathBuf>> = files
-        .iter()
-        .map(|file| in_folder(file))
-        .collect::<Result<_, _>>()?;
-    Ok(definition::check_files(&paths, &files.concat(), lints))
+    for file in files {
+        can_be_checked(file)?;
+    }
+    Ok(definition::check_files(&paths, files, lints))
 }
 
-/// The file, or the definitions in a folder, sorted.
-fn in_folder(file: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Whether it is a definition, or a folder with some.
+fn can_be_checked(file: &Path) -> anyhow::Result<()> {
     let shown = file.display();
     let status = file.metadata().or_else(|_| file.symlink_metadata());
     if !status
         .with_context(|| format!("{shown} cannot be checked"))?
         .is_dir()
     {
-        check_kind(file)?;
-        return Ok(vec![file.to_owned()]);
+        return check_kind(file);
     }
-    let entries = file
-        .read_dir()
+    file.read_dir()
         .with_context(|| format!("{shown} cannot be checked"))?;
-    let names = entries.flatten().map(|entry| entry.file_name());
-    let is_definition = |name: &std::ffi::OsString| definition::is_definition(&name.to_string_lossy());
-    let mut files: Vec<PathBuf> = names.filter(is_definition).map(|name| file.join(name)).collect();
-    if files.is_empty() {
+    if definition::definitions_below(file).is_empty() {
         bail!("there is no definition in {shown}: their names end in .pod or .container");
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 fn check_kind(file: &Path) -> anyhow::Result<()> {

@@ -11,7 +11,6 @@ use crate::model::{Paths, PodName};
 use crate::systemd::{job, manager};
 use anyhow::{Context, bail};
 use copy::Copy;
-use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +23,7 @@ the host, such as in /etc/podunit, is left alone: such a pod is refused.
 
 Examples:
   podunit up web.pod
-  podunit up shop/          all definitions of a folder
+  podunit up shop/          all definitions of a folder and those in it
   podunit down web          stops it and takes its definition away
 
 Exit status: 0 if every pod is ready, 1 if one is not, 2 if the command line
@@ -45,15 +44,16 @@ pub struct Arguments {
 /// What kept it from being done.
 pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     let from = &arguments.from;
-    let files = named(from)?;
+    can_be_read(from)?;
+    let files = std::slice::from_ref(from);
     // As the user has called them, so that problems are told of where they can be repaired.
-    let first = definition::read_files(paths, &files);
+    let first = definition::read_files(paths, files);
     let is_whole = tell(&first);
     if !is_whole {
         bail!("nothing was changed: repair the errors first");
     }
     let lock = record::lock(paths)?;
-    let mut copy = Copy::of(paths, &definition::parts(paths, &files))?;
+    let mut copy = Copy::of(paths, &definition::parts(paths, files))?;
     let known: Vec<PodName> = first.pods.iter().map(|pod| pod.name.clone()).collect();
     copy.leave_out(record::stale(paths, &known, &copy.names()));
     let before = definition::read(paths);
@@ -104,8 +104,8 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The definitions that are named: one, or all of a folder.
-fn named(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Whether a definition is named, or a folder with some.
+fn can_be_read(from: &Path) -> anyhow::Result<()> {
     let shown = from.display();
     if !from
         .metadata()
@@ -118,21 +118,14 @@ fn named(from: &Path) -> anyhow::Result<Vec<PathBuf>> {
                 "{shown} is not a definition: `podunit import` makes one of a compose file or a command line"
             );
         }
-        return Ok(vec![from.to_owned()]);
+        return Ok(());
     }
-    let entries = from
-        .read_dir()
+    from.read_dir()
         .with_context(|| format!("{shown} cannot be read"))?;
-    let paths = entries.flatten().map(|entry| entry.path());
-    let is_definition = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        definition::is_definition(&name)
-    };
-    let files: BTreeSet<PathBuf> = paths.filter(is_definition).collect();
-    if files.is_empty() {
+    if definition::definitions_below(from).is_empty() {
         bail!("there is no definition in {shown}");
     }
-    Ok(files.into_iter().collect())
+    Ok(())
 }
 
 /// Shows what is wrong; whether nothing is.

@@ -291,7 +291,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Whether a key of [`POD`] or [`CONTAINER`] is one that Quadlet does not know there.
-pub(super) fn is_extension(name: &str) -> bool {
+pub fn is_extension(name: &str) -> bool {
     EXTENSIONS.binary_search(&name).is_ok()
 }
 

@@ -2,10 +2,11 @@
 //!
 //! [`read`] is the one way in. A definition with any error gives no pod but a [`Broken`], and never harms another.
 //!
-//! `folder` opens folders, `search` finds and reads the files, `document` holds them parsed; `section` reads values by
+//! `asked` takes of all what is asked about; `folder` opens folders, `search` finds and reads the files, `document` holds them parsed; `section` reads values by
 //! the table in `keys`; `pod`, `member` and `container` make the model of them, `directive` what systemd owns, `relation` the units in it, `lifecycle` the
 //! order that follows from what kind of member each is, and `resolve` looks at all of it together. `outcome` is what became of each pod.
 
+mod asked;
 mod container;
 mod directive;
 mod document;
@@ -50,7 +51,8 @@ mod surroundings;
 mod systemd_keys;
 mod volume;
 
-pub use keys::{DOCUMENTED, Rule, documented_keys, rule_of};
+pub use asked::{definitions_below, parts};
+pub use keys::{DOCUMENTED, Rule, documented_keys, is_extension, rule_of};
 pub use lint::{LINTS, Lint, Lints, PROBLEMS};
 
 use crate::diagnostic::nearest;
@@ -61,8 +63,7 @@ use document::{Definition, Kind};
 use folder::Folder;
 use outcome::{Made, Outcome, collect, is_error};
 use search::Listed;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Everything that the definitions of a host say.
@@ -126,160 +127,17 @@ pub fn check(paths: &Paths, lints: Lints) -> Definitions {
 /// Reads the pods that `files` have a part in: among all definitions of `paths` if a file lies in one of their folders
 /// and counts there, else among those of the folder in which it lies.
 pub fn read_files(paths: &Paths, files: &[PathBuf]) -> Definitions {
-    read_some(paths, files, None, None)
+    asked::read(paths, files, None, None)
 }
 
 /// The same, [checked](check).
 pub fn check_files(paths: &Paths, files: &[PathBuf], lints: Lints) -> Definitions {
-    read_some(paths, files, None, Some(lints))
+    asked::read(paths, files, None, Some(lints))
 }
 
 /// [Checks](check_files) one file as if it held `text`; it need not be there.
 pub fn check_text(paths: &Paths, file: PathBuf, text: Vec<u8>, lints: Lints) -> Definitions {
-    read_some(paths, &[file], Some(text), Some(lints))
-}
-
-fn read_some(paths: &Paths, files: &[PathBuf], text: Option<Vec<u8>>, lints: Option<Lints>) -> Definitions {
-    // By folder: as typed first, and the names in it.
-    let mut groups: BTreeMap<PathBuf, (&Path, BTreeSet<&OsStr>)> = BTreeMap::new();
-    for file in files {
-        let folder = file.parent().unwrap_or(Path::new(""));
-        let here = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
-        groups
-            .entry(real)
-            .or_insert((folder, BTreeSet::new()))
-            .1
-            .extend(file.file_name());
-    }
-    let mut all = folders(paths);
-    // With a text there is one file.
-    let instead = text.zip(files.first().and_then(|file| file.file_name()));
-    let instead = instead.map(|(text, name)| (name.to_string_lossy().into_owned(), text));
-    let mut definitions = Definitions::default();
-    for (real, (folder, mut names)) in groups {
-        let shown =
-            |folder: &Path, names: &BTreeSet<&OsStr>| names.iter().map(|name| folder.join(name)).collect();
-        if let Some((at, known)) = all
-            .iter()
-            .enumerate()
-            .find_map(|(at, known)| Some((at, shown_in(known, folder, &real)?)))
-        {
-            all[at].instead = instead.clone().map(|(name, text)| (known.join(name), text));
-            let counted = involving(&all, &shown(&known, &names), lints, &mut definitions);
-            names.retain(|name| !counted.contains(&known.join(name)));
-        }
-        if !names.is_empty() {
-            let path = real.strip_prefix("/").unwrap_or(&real).to_owned();
-            let alone = Folder {
-                root: PathBuf::from("/"),
-                path,
-                shown: folder.to_owned(),
-                is_deep: false,
-                instead: instead.clone().map(|(name, text)| (folder.join(name), text)),
-            };
-            let files = shown(folder, &names);
-            let counted = involving(&[alone], &files, lints, &mut definitions);
-            let message = "this file defines nothing: it, or its pod, is masked by a link to /dev/null or an empty file";
-            let masked = files
-                .difference(&counted)
-                .map(|file| Problem::warning(Place::file(file), message).code("masked"));
-            definitions.problems.extend(masked);
-        }
-    }
-    definitions
-}
-
-/// How a folder, as typed and as it really is, is shown if it is `known` or below it.
-fn shown_in(known: &Folder, typed: &Path, real: &Path) -> Option<PathBuf> {
-    let place = known.root.join(&known.path);
-    let below = |folder: &Path, place: PathBuf| folder.strip_prefix(place).ok().map(Path::to_owned);
-    // As typed too: there may be a link in the folder of definitions that leads out of it.
-    let by_name = || {
-        below(
-            &std::path::absolute(typed).ok()?,
-            std::path::absolute(&place).ok()?,
-        )
-    };
-    let below = place.canonicalize().ok().and_then(|place| below(real, place));
-    let below = below.or_else(by_name)?;
-    Some(match below.as_os_str().is_empty() {
-        true => known.shown.clone(),
-        false => known.shown.join(below),
-    })
-}
-
-/// Adds the pods that `files` have a part in, and gives those files that have a part in any.
-fn involving(
-    folders: &[Folder],
-    files: &BTreeSet<PathBuf>,
-    lints: Option<Lints>,
-    definitions: &mut Definitions,
-) -> BTreeSet<PathBuf> {
-    let (mut outcomes, problems, sources) = outcomes(folders, lints);
-    let involved = |outcome: &Outcome| outcome.files.iter().any(|file| files.contains(file));
-    lint::across(&mut outcomes, &involved);
-    outcomes.retain(involved);
-    let counted = outcomes
-        .iter()
-        .flat_map(|outcome| outcome.files.iter().cloned())
-        .collect();
-    let Definitions {
-        pods,
-        broken,
-        volumes,
-        images,
-        networks,
-        refused,
-        problems,
-        sources,
-    } = collect(outcomes, problems, sources);
-    definitions.pods.extend(pods);
-    definitions.broken.extend(broken);
-    definitions.volumes.extend(volumes);
-    definitions.images.extend(images);
-    definitions.networks.extend(networks);
-    definitions.refused.extend(refused);
-    definitions.problems.extend(problems);
-    definitions.sources.extend(sources);
-    counted
-}
-
-/// All files that have a part in what `files` have a part in, drop-ins too; each as it would be shown to the user.
-pub fn parts(paths: &Paths, files: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut parts: BTreeSet<PathBuf> = files.iter().cloned().collect();
-    let folders: BTreeSet<PathBuf> = files
-        .iter()
-        .map(|file| file.parent().unwrap_or(Path::new("")).to_owned())
-        .collect();
-    for folder in folders {
-        let here = if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            &folder
-        };
-        let real = here.canonicalize().unwrap_or_else(|_| here.to_owned());
-        let alone = Folder {
-            root: paths.root().to_owned(),
-            path: real.strip_prefix(paths.root()).unwrap_or(&real).to_owned(),
-            shown: folder,
-            is_deep: false,
-            instead: None,
-        };
-        let (outcomes, _, _) = outcomes(&[alone], None);
-        let own = |outcome: &&Outcome| outcome.files.iter().any(|file| files.contains(file));
-        parts.extend(
-            outcomes
-                .iter()
-                .filter(own)
-                .flat_map(|outcome| outcome.files.iter().cloned()),
-        );
-    }
-    parts
+    asked::read(paths, &[file], Some(text), Some(lints))
 }
 
 /// Whether a file of this name is a definition.

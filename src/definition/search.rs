@@ -112,6 +112,16 @@ fn may_hold_definitions(directory: &Directory, entry: &Entry) -> bool {
     is_folder && directory.is_deep() && !is_of_users && !entry.name.starts_with('.')
 }
 
+/// The files of `listings` that are definitions by their names, each as it is shown to the user.
+pub(super) fn files(listings: &[Listing]) -> Vec<PathBuf> {
+    let of_one = |listing: &Listing| {
+        let names = listing.names.iter().filter(|name| Kind::of(name).is_some());
+        let shown = names.map(|name| listing.directory.shown(name));
+        shown.collect::<Vec<PathBuf>>()
+    };
+    listings.iter().flat_map(of_one).collect()
+}
+
 /// All definitions of `listings`, sorted by name; of files of one name, that in the first folder counts. A folder of
 /// drop-ins for an instance of a template makes that instance.
 pub(super) fn list_all<'a>(listings: &'a [Listing<'a>]) -> Vec<Listed<'a>> {
