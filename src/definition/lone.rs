@@ -5,7 +5,7 @@ use super::document::{Definition, Entry};
 use super::outcome::{Made, Outcome, is_error};
 use super::refused::Owner;
 use super::section::{Settings, short};
-use super::{Broken, keys, lifecycle, member, network, pod, port, resolve, surroundings};
+use super::{Broken, Lints, keys, lifecycle, lint, member, network, pod, port, resolve, surroundings};
 use crate::diagnostic::Problem;
 use crate::model::{Directive, FailurePolicy, Pod, PodName, Share};
 
@@ -20,14 +20,18 @@ const OF_MEMBER: [&str; 6] = [
 ];
 
 /// What becomes of one.
-pub(super) fn outcome(file: &Definition, known: &Known) -> Outcome {
+pub(super) fn outcome(file: &Definition, known: &Known, lints: Option<Lints>) -> Outcome {
     let mut problems = file.problems.clone();
     let made = made(file, known, &mut problems);
+    let published = match lints {
+        Some(lints) => lint::pod(None, &[file], lints, &mut problems),
+        None => Vec::new(),
+    };
     Outcome {
         files: file.files.clone(),
         made,
         problems,
-        published: Vec::new(),
+        published,
     }
 }
 

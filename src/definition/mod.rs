@@ -213,7 +213,7 @@ fn outcomes(folders: &[Folder], lints: Option<Lints>) -> (Vec<Outcome>, Vec<Prob
         .collect();
     outcomes.extend(others.iter().map(|file| other::outcome(file, &known)));
     outcomes.extend(
-        parallel::map(&lone, |file| Some(lone::outcome(file, &known)))
+        parallel::map(&lone, |file| Some(lone::outcome(file, &known, lints)))
             .into_iter()
             .flatten(),
     );
