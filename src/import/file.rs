@@ -158,6 +158,17 @@ impl Keys {
         of_key.filter_map(|(_, words)| words.first().map(String::as_str))
     }
 
+    /// Adds all of another section.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    /// Those whose names are such, and the others.
+    pub fn partition(&self, is_such: impl Fn(&str) -> bool) -> (Self, Self) {
+        let (such, others) = self.0.iter().cloned().partition(|(key, _)| is_such(key));
+        (Self(such), Self(others))
+    }
+
     /// Keys and their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.0.iter().map(|(key, words)| (key.as_str(), words.as_slice()))

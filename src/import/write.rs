@@ -2,7 +2,7 @@
 
 use super::Note;
 use super::file::{Files, Keys, Member, Other, Pod};
-use crate::definition::{Rule, rule_of};
+use crate::definition::{Rule, is_extension, rule_of};
 use crate::unitfile::{is_hidden, words};
 
 /// A file and its text.
@@ -19,18 +19,15 @@ pub fn write(files: &Files, split: bool, notes: &mut Vec<Note>) -> Vec<Text> {
     let mut texts = Vec::new();
     for pod in &files.pods {
         if split {
-            texts.push(text(
-                &format!("{}.pod", pod.name),
-                |writer| writer.pod(pod),
-                notes,
-            ));
+            let file = format!("{}.pod", pod.name);
+            texts.push(text(&file, |writer| writer.pod(pod, true), notes));
             for member in &pod.members {
                 let file = format!("{}.container", member.name);
-                texts.push(text(&file, |writer| writer.container(member, &pod.name), notes));
+                texts.push(text(&file, |writer| writer.container(member, pod), notes));
             }
         } else {
             let whole = |writer: &mut Writer| {
-                writer.pod(pod);
+                writer.pod(pod, false);
                 for member in &pod.members {
                     writer.member(member);
                 }
@@ -62,9 +59,12 @@ struct Writer<'n> {
 }
 
 impl Writer<'_> {
-    fn pod(&mut self, pod: &Pod) {
+    fn pod(&mut self, pod: &Pod, is_split: bool) {
         self.header("Pod");
-        self.keys("Pod", &pod.keys);
+        match is_split {
+            true => self.own("Pod", &pod.keys),
+            false => self.keys("Pod", &pod.keys),
+        }
         self.section("Unit", "Unit", &pod.unit);
         self.section("Service", "Service", &pod.service);
         if pod.at_boot {
@@ -81,12 +81,34 @@ impl Writer<'_> {
         self.section("Service", &format!("Service {name}"), &member.service);
     }
 
-    fn container(&mut self, member: &Member, pod: &str) {
+    fn container(&mut self, member: &Member, pod: &Pod) {
         self.header("Container");
-        self.text.push_str(&format!("Pod={pod}.pod\n"));
-        self.keys("Container", &member.keys);
-        self.section("Unit", "Unit", &member.unit);
+        self.text.push_str(&format!("Pod={}.pod\n", pod.name));
+        // What is short for [Unit] stands there, where Quadlet reads it too.
+        let (short, keys) = member
+            .keys
+            .partition(|key| ["After", "Requires", "Wants"].contains(&key));
+        self.own("Container", &keys);
+        let mut unit = Keys::default();
+        for (key, values) in short.iter() {
+            let names = values.iter().flat_map(|value| value.split_ascii_whitespace());
+            let is_member = |name: &str| pod.members.iter().any(|member| member.name == name);
+            let names = names.map(|name| match is_member(name) {
+                true => format!("{name}.container"),
+                false => name.to_owned(),
+            });
+            unit.add(key, names.collect::<Vec<String>>().join(" "));
+        }
+        unit.extend(&member.unit);
+        self.section("Unit", "Unit", &unit);
         self.section("Service", "Service", &member.service);
+    }
+
+    /// The keys of a section that is begun; those that Quadlet does not know, in the section that it leaves alone.
+    fn own(&mut self, section: &str, keys: &Keys) {
+        let (extensions, keys) = keys.partition(is_extension);
+        self.keys(section, &keys);
+        self.section(section, "X-Podunit", &extensions);
     }
 
     fn other(&mut self, other: &Other) {
