@@ -79,7 +79,7 @@ pub enum CompiledError {
     /// Without units of its own, an instance would get the slice of another.
     #[error(
         "the instance `{instance}` of the pod `{template}` has a name with `-` or `@`, and so needs a definition: a link \
-         beside that of the template is enough, `ln -s {template}.pod {pod}.pod`, then `systemctl daemon-reload`"
+         beside that of the template is enough, `ln -s {template}.{kind} {pod}.{kind}`, then `systemctl daemon-reload`"
     )]
     Instance {
         /// The pod that was asked for.
@@ -88,6 +88,8 @@ pub enum CompiledError {
         template: PodName,
         /// Its instance.
         instance: String,
+        /// How the name of the template's file ends.
+        kind: String,
     },
     /// The file holds a pod of another name.
     #[error("{path}: this is the compiled form of the pod `{name}`, not of the pod its name says")]
@@ -115,10 +117,13 @@ pub fn find(paths: &Paths, pod: &PodName) -> Result<(Pod, PathBuf), CompiledErro
         .map(|template| first(paths, template))
         .transpose()?;
     match (found.flatten(), template) {
-        (Some(_), Some(template)) if pod.needs_own_units() => Err(CompiledError::Instance {
+        (Some((found, _)), Some(template)) if pod.needs_own_units() => Err(CompiledError::Instance {
             pod: pod.clone(),
             template,
             instance: pod.instance().unwrap_or_default().to_owned(),
+            kind: (found.source.extension().unwrap_or_default())
+                .to_string_lossy()
+                .into_owned(),
         }),
         (Some((found, path)), _) => Ok((
             Pod {

@@ -1,7 +1,7 @@
 //! `podunit volume`: the named volumes of this machine, and the steps of the units of `.volume` files.
 
 use super::output::{self, Format};
-use crate::compiled;
+use crate::compiled::{self, CompiledError};
 use crate::model::{Owner, Paths, Pod, ResourceName, Volume, VolumeSource};
 use crate::systemd::specifiers::Specifiers;
 use crate::unitfile::specifier;
@@ -187,14 +187,18 @@ fn prune(volumes: &Volumes, paths: &Paths, dry_run: bool) -> anyhow::Result<()> 
 #[derive(Debug, Default)]
 struct Uses {
     running: BTreeMap<String, BTreeSet<String>>,
+    /// Names in which [`ANY`] stands for an instance, whichever there will be.
     named: BTreeMap<String, BTreeSet<String>>,
 }
+
+/// In no name.
+const ANY: &str = "/";
 
 impl Uses {
     /// By all pods, and files of volumes, that systemd knows.
     fn read(paths: &Paths) -> Self {
         let mut uses = Self::default();
-        for name in compiled::pods(paths) {
+        for name in compiled::pods_and_templates(paths) {
             let owner = Owner::Pod(name.clone()).to_string();
             // One that cannot be read may use any; who says so is `podunit check`.
             if let Ok((pod, _)) = compiled::find(paths, &name) {
@@ -211,9 +215,14 @@ impl Uses {
             }
         }
         for name in compiled::resources(paths, "volume") {
-            if let Ok(volume) = defined(paths, &name) {
-                let owner = Owner::Volume(name).to_string();
-                uses.named.entry(volume.volume).or_default().insert(owner);
+            let Ok(volume) = compiled_volume(paths, &name) else {
+                continue;
+            };
+            let specifiers = Specifiers::new(volume.unit(), paths);
+            let is_template = name.as_str().ends_with('@');
+            let owner = Owner::Volume(name).to_string();
+            if let Some(name) = volume_name(&volume.volume, &specifiers, is_template) {
+                uses.named.entry(name).or_default().insert(owner);
             }
         }
         uses
@@ -224,8 +233,29 @@ impl Uses {
     }
 
     fn named_of(&self, volume: &str) -> Vec<String> {
-        self.named.get(volume).into_iter().flatten().cloned().collect()
+        let named = self.named.iter().filter(|(name, _)| is_one_of(volume, name));
+        let owners: BTreeSet<&String> = named.flat_map(|(_, owners)| owners).collect();
+        owners.into_iter().cloned().collect()
     }
+}
+
+/// Whether a volume has this name, with any instance where the name has one.
+fn is_one_of(volume: &str, name: &str) -> bool {
+    match (name.split_once(ANY), name.rsplit_once(ANY)) {
+        (Some((first, _)), Some((_, last))) => {
+            volume.len() > first.len() + last.len() && volume.starts_with(first) && volume.ends_with(last)
+        }
+        _ => volume == name,
+    }
+}
+
+/// A name with its specifiers expanded; those that stand for what is not known of a template by [`ANY`].
+fn volume_name(name: &str, specifiers: &Specifiers, is_template: bool) -> Option<String> {
+    let value = |c| match is_template && "iIfnN".contains(c) {
+        true => Some(ANY.to_owned()),
+        false => specifiers.value(c),
+    };
+    specifier::expand(name, &value).ok()
 }
 
 /// Names of the volumes of a pod's members.
@@ -237,14 +267,26 @@ fn of_pod<'a>(pod: &'a Pod, paths: &'a Paths) -> impl Iterator<Item = String> + 
             .iter()
             .filter_map(|volume| volume.volume.as_deref());
         names
-            .filter_map(|name| specifier::expand(name, &|c| specifiers.value(c)).ok())
+            .filter_map(|name| volume_name(name, &specifiers, pod.name.is_template()))
             .collect::<Vec<String>>()
     })
 }
 
-/// What a `.volume` says, its specifiers expanded.
+/// What a `.volume` says. An instance is what its template says.
+fn compiled_volume(paths: &Paths, name: &ResourceName) -> Result<Volume, CompiledError> {
+    let own = compiled::definition(paths, Owner::Volume(name.clone()));
+    match (own, name.template()) {
+        (Err(CompiledError::NoDefinition { .. }), Some(template)) => Ok(Volume {
+            name: name.clone(),
+            ..compiled::definition(paths, Owner::Volume(template))?
+        }),
+        (own, _) => own,
+    }
+}
+
+/// The same, its specifiers expanded.
 fn defined(paths: &Paths, name: &ResourceName) -> anyhow::Result<Volume> {
-    let volume: Volume = compiled::definition(paths, Owner::Volume(name.clone()))?;
+    let volume = compiled_volume(paths, name)?;
     let specifiers = Specifiers::new(volume.unit(), paths);
     let expand = |key: &str, text: &str| {
         specifier::expand(text, &|c| specifiers.value(c)).with_context(|| format!("{key}={text}"))
@@ -265,4 +307,26 @@ fn defined(paths: &Paths, name: &ResourceName) -> anyhow::Result<Volume> {
         mount,
         ..volume
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_names_the_volumes_of_all_its_instances() {
+        let specifiers = Specifiers::new("pod-web-app@.service", &Paths::default());
+        let name = |name: &str| volume_name(name, &specifiers, true).unwrap();
+        for (written, volume, is_named) in [
+            ("systemd-data-%i", "systemd-data-a", true),
+            ("systemd-data-%i", "systemd-data-", false),
+            ("systemd-data-%i", "systemd-date-a", false),
+            ("%i-data", "a-data", true),
+            ("data", "data", true),
+            ("data", "data-a", false),
+            ("%i-%i", "a-a", true),
+        ] {
+            assert_eq!(is_one_of(volume, &name(written)), is_named, "{written} {volume}");
+        }
+    }
 }

@@ -50,8 +50,27 @@ pub(super) struct Context<'c> {
     pub(super) member: Option<&'c MemberName>,
     /// All members of the pod, sorted.
     pub(super) members: &'c [MemberName],
+    /// Whether systemd knows which instance the unit is: the file is a template or an instance.
+    pub(super) has_instance: bool,
     /// All definitions.
     pub(super) known: &'c Known,
+}
+
+impl Known {
+    /// What the volume of a file is called, and whose unit makes it. Of a template the name may be followed by an
+    /// instance.
+    pub(super) fn volume(&self, base: &str) -> Option<(String, ResourceName)> {
+        let base = base.replace("@%i", "@");
+        let name = ResourceName::new(&*base).ok()?;
+        let template = || self.volumes.get(name.template()?.as_str());
+        let volume = self.volumes.get(&base).or_else(template)?;
+        // In a container of another instance, or of none, it would stand for something else.
+        let volume = match base.split_once('@') {
+            Some((_, instance)) if !instance.is_empty() => volume.replace("%i", instance),
+            _ => volume.clone(),
+        };
+        Some((volume, name))
+    }
 }
 
 /// "`first` starts before `then`", as a definition has it.
@@ -133,13 +152,15 @@ pub(super) fn after_network() -> [Directive; 2] {
     ["Wants", "After"].map(|key| Directive::new(key, "network-online.target"))
 }
 
-/// Reads `[Install]`: the directives from which the generator makes links. Those with an error are left out.
+/// Reads `[Install]` of what is called `name`: the directives from which the generator makes links. Those with an error
+/// are left out.
 pub(super) fn install(
     entries: &[Entry],
-    pod: Option<&PodName>,
+    name: &str,
+    is_pod: bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<Directive> {
-    let is_template = pod.is_some_and(PodName::is_template);
+    let is_template = name.ends_with('@');
     let mut directives = Vec::new();
     for entry in entries {
         let key = entry.key();
@@ -155,13 +176,12 @@ pub(super) fn install(
             }
             continue;
         }
-        let of_template = pod.filter(|pod| pod.is_template() || pod.instance().is_some());
-        if let (Some(pod), "DefaultInstance") = (of_template, key) {
-            directives.extend(default_instance(*entry, pod, problems));
+        if key == "DefaultInstance" && name.contains('@') {
+            directives.extend(default_instance(*entry, name, is_pod, problems));
             continue;
         }
         if ["Also", "DefaultInstance"].contains(&key) {
-            let message = format!("{key}= has no effect: the links of a pod are made at each reload");
+            let message = format!("{key}= has no effect: the links of a unit are made at each reload");
             problems.push(Problem::warning(entry.key_place(), message));
             continue;
         }
@@ -179,7 +199,7 @@ pub(super) fn install(
                     "the name of a unit"
                 };
                 let help = if key == "Alias" && is_template {
-                    "write a name such as web@.service, since the pod is a template"
+                    "write a name such as web@.service, since this is a template"
                 } else if key == "Alias" {
                     "write a name such as web.service"
                 } else {
@@ -198,16 +218,23 @@ pub(super) fn install(
 }
 
 /// The instance as which a template is started by what wants it. An instance does not need it.
-fn default_instance(entry: Entry, pod: &PodName, problems: &mut Vec<Problem>) -> Option<Directive> {
-    if entry.value().is_empty() || !pod.is_template() {
+fn default_instance(
+    entry: Entry,
+    name: &str,
+    is_pod: bool,
+    problems: &mut Vec<Problem>,
+) -> Option<Directive> {
+    if entry.value().is_empty() || !name.ends_with('@') {
         return None;
     }
-    let instance = PodName::new(format!("{pod}{}", entry.value()));
+    let instance = PodName::new(format!("{name}{}", entry.value()));
     let (message, help) = match instance {
-        Ok(instance) if !instance.needs_own_units() => return Some(directive(entry)),
+        Ok(instance) if !is_pod || !instance.needs_own_units() => return Some(directive(entry)),
         Ok(instance) => (
             "an instance with `-` or `@` in its name needs a definition".to_owned(),
-            format!("make a link {instance}.pod that leads to {pod}.pod, and remove this"),
+            format!(
+                "remove this, and make a link to the file of {name} that is called {instance}, with the same ending"
+            ),
         ),
         Err(error) => (
             error.to_string(),

@@ -16,6 +16,11 @@ pub(super) fn template(base: &str) -> Option<String> {
     (!instance.is_empty()).then(|| format!("{name}@"))
 }
 
+/// Whether one of this name is known, or the template of which it is an instance.
+pub(super) fn is_in(base: &str, is_known: impl Fn(&str) -> bool) -> bool {
+    is_known(base) || template(base).is_some_and(|template| is_known(&template))
+}
+
 /// The pod that a container's file means by `Pod=NAMED.pod`: a template's container by the name of the pod's template,
 /// an instance's by that of its instance. Or why it cannot be, and what to write.
 pub(super) fn pod_of(file: &Definition, named: &str) -> Result<String, (&'static str, String)> {

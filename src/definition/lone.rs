@@ -5,7 +5,9 @@ use super::document::{Definition, Entry};
 use super::outcome::{Made, Outcome, is_error};
 use super::refused::Owner;
 use super::section::{Settings, short};
-use super::{Broken, Lints, keys, lifecycle, lint, member, network, pod, port, resolve, surroundings};
+use super::{
+    Broken, Lints, instance, keys, lifecycle, lint, member, network, pod, port, resolve, surroundings,
+};
 use crate::diagnostic::Problem;
 use crate::model::{Directive, FailurePolicy, Pod, PodName, Share};
 
@@ -36,23 +38,23 @@ pub(super) fn outcome(file: &Definition, known: &Known, lints: Option<Lints>) ->
 }
 
 fn made(file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Made {
-    if known.pods.contains(&file.base) {
-        let base = short(&file.base);
-        let message = format!("this container would be a pod of its own, {base}, and there is {base}.pod");
+    let of_pod = Some(file.base.clone())
+        .into_iter()
+        .chain(instance::template(&file.base));
+    if let Some(base) = of_pod.into_iter().find(|base| known.pods.contains(base)) {
+        let base = short(&base);
+        let own = short(&file.base);
+        let message = format!("this container would be a pod of its own, {own}, and there is {base}.pod");
         let help = format!("add Pod={base}.pod to [Container], or rename the file");
         problems.push(Problem::error(file.place(), message).help(help));
         member::from_file(file, &[], known, &mut Vec::new(), problems);
         return Made::Nothing;
     }
     let message = match PodName::new(&file.base) {
-        Ok(_) if file.base.contains('@') => {
-            "templates of containers without a pod are not supported by this version of podunit".to_owned()
-        }
         Err(error) => format!("`{}` cannot be the name of a pod: {error}", short(&file.base)),
         Ok(name) => return whole(name, file, known, problems),
     };
-    let help = "write a pod NAME.pod, or a template NAME@.pod, and Pod= in this file";
-    problems.push(Problem::error(file.place(), message).help(help));
+    problems.push(Problem::error(file.place(), message).help("rename the file"));
     member::from_file(file, &[], known, &mut Vec::new(), problems);
     Made::Nothing
 }
@@ -92,6 +94,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     pod.on_failure = FailurePolicy::StopPod;
     // Of the whole, the time of its image too, and of the member's own start.
     pod.start_timeout = directive::start_timeout(&mut member.service.clone(), problems);
+    resolve::volumes_have_instances(&pod.name, std::slice::from_ref(&member), problems);
     resolve::unit_names_fit(&pod.name, std::slice::from_ref(&member), problems);
     port::check(&ports, problems);
     network::check(&pod, &settings, known, &ports, problems);
@@ -104,6 +107,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
         pod: Some(&pod.name),
         member: None,
         members: &names,
+        has_instance: file.base.contains('@'),
         known,
     };
     (pod.units.unit, _) = directive::unit(&whole, context, problems);
@@ -118,7 +122,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     units
         .service
         .extend(directive::service(&member.service, Owner::Member, problems));
-    pod.units.install = directive::install(&member.install, Some(&pod.name), problems);
+    pod.units.install = directive::install(&member.install, pod.name.as_str(), true, problems);
     member.install.clear();
     lifecycle::check(std::slice::from_ref(&member), problems);
     pod.ports = ports.into_iter().map(|(port, _)| port).collect();

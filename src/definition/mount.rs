@@ -6,7 +6,7 @@ use super::section::{Value, short};
 use super::volume;
 use crate::diagnostic::Problem;
 use crate::model::volume::check_name;
-use crate::model::{Bind, Owner, ResourceName, Tmpfs, VolumeMount};
+use crate::model::{Bind, Owner, Tmpfs, VolumeMount};
 use std::path::{Component, Path, PathBuf};
 
 /// Options of a bind mount that are honoured.
@@ -144,14 +144,11 @@ fn source_of(
         .strip_suffix(Kind::Volume.suffix())
         .filter(|_| !text.contains('/'))
     {
-        let Some(name) = known.volumes.get(base) else {
+        let Some((volume, name)) = known.volume(base) else {
             problems.push(volume::missing(value, base, known));
             return None;
         };
-        let unit = ResourceName::new(base)
-            .ok()
-            .map(|name| Owner::Volume(name).unit());
-        return Some((Source::Name(name.clone()), unit));
+        return Some((Source::Name(volume), Some(Owner::Volume(name).unit())));
     }
     if text.contains('/') {
         let problem = value.error(format!("the source `{}` is a relative path", short(text)));

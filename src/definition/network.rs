@@ -2,6 +2,7 @@
 
 use super::directive::Known;
 use super::document::{Entry, Kind};
+use super::instance;
 use super::names::is_name;
 use super::port::Published;
 use super::section::{Settings, Value, short};
@@ -163,7 +164,8 @@ fn written(name: &str, options: Option<&str>, known: &Known) -> Result<Written, 
         };
     }
     if let Some(base) = name.strip_suffix(Kind::Container.suffix()) {
-        let lone = known.lone.get(base).map(String::as_str);
+        let is_lone = instance::is_in(base, |base| known.lone.contains(base)) && !base.ends_with('@');
+        let lone = Some(base).filter(|_| is_lone);
         let pod = lone.or_else(|| known.containers.get(base).map(String::as_str));
         return match pod.and_then(|pod| PodName::new(pod).ok()) {
             Some(pod) => Ok(Written::Word(Network::Pod(pod))),

@@ -84,6 +84,7 @@ pub(super) fn read(
     }
     members.sort_by(|a, b| a.container.name.cmp(&b.container.name));
     resolve::one_of_each_name(&members, problems);
+    resolve::volumes_have_instances(&pod.name, &members, problems);
     resolve::unit_names_fit(&pod.name, &members, problems);
     port::check(&ports, problems);
     network::check(&pod, &settings, known, &ports, problems);
@@ -217,11 +218,12 @@ fn relate(
         pod: Some(&pod.name),
         member: None,
         members: &names,
+        has_instance: pod.name.is_template() || pod.name.instance().is_some(),
         known,
     };
     (pod.units.unit, _) = directive::unit(&sections.unit, context, problems);
     pod.units.service = directive::service(&sections.service, Owner::Pod, problems);
-    pod.units.install = directive::install(&sections.install, Some(&pod.name), problems);
+    pod.units.install = directive::install(&sections.install, pod.name.as_str(), true, problems);
     let mut orders = Vec::new();
     for member in members.iter_mut() {
         let name = member.container.name.clone();
@@ -240,7 +242,7 @@ fn relate(
         units
             .service
             .extend(directive::service(&member.service, Owner::Member, problems));
-        units.install = directive::install(&member.install, Some(&pod.name), problems);
+        units.install = directive::install(&member.install, pod.name.as_str(), true, problems);
     }
     lifecycle::check(members, problems);
     lifecycle::order(pod, members, &mut orders);

@@ -103,8 +103,7 @@ impl<'c> Context<'c> {
 
     /// The name of a template's unit can stand where systemd knows which instance is meant: that of the unit itself.
     fn with_instance(self, word: &str, unit: String) -> Result<String, (String, Option<String>)> {
-        let has_instance = (self.pod).is_some_and(|pod| pod.is_template() || pod.instance().is_some());
-        if unit.ends_with("@.service") && !has_instance {
+        if unit.ends_with("@.service") && !self.has_instance {
             let (name, kind) = word.rsplit_once('.').unwrap_or((word, ""));
             let help = format!(
                 "name an instance of it: {}@INSTANCE.{kind}",
@@ -120,10 +119,12 @@ impl<'c> Context<'c> {
         Some(self.pod?.member_unit(self.own(name)?))
     }
 
-    /// The pod that a container without one is.
+    /// The pod that a container without one is. Of a template the name may be followed by an instance.
     fn lone(self, base: &str) -> Option<PodName> {
-        let is_lone = self.known.lone.contains(base) && self.own(base).is_none();
-        PodName::new(base).ok().filter(|_| is_lone)
+        let is_lone = instance::is_in(base, |base| self.known.lone.contains(base));
+        PodName::new(base)
+            .ok()
+            .filter(|_| is_lone && self.own(base).is_none())
     }
 
     /// The unit that owns the namespaces of the pod that a word names.
@@ -148,7 +149,7 @@ impl<'c> Context<'c> {
         if let Some(base) = word.strip_suffix(".container") {
             let base = base.replace("@%i", "@");
             if let Some(pod) = self.lone(&base) {
-                return Ok(pod.unit());
+                return self.with_instance(word, pod.unit());
             }
             if let Some(unit) = self.unit_of_container(&base) {
                 return self.with_instance(word, unit);
@@ -163,9 +164,7 @@ impl<'c> Context<'c> {
         }
         if let Some(base) = word.strip_suffix(".pod") {
             let base = base.replace("@%i", "@");
-            let is_known = |base: &str| self.known.pods.contains(base);
-            let is_known =
-                is_known(&base) || instance::template(&base).is_some_and(|template| is_known(&template));
+            let is_known = instance::is_in(&base, |base| self.known.pods.contains(base));
             let pod = PodName::new(&*base).ok().filter(|_| is_known);
             let near = || nearest::nearest(&base, self.known.pods.iter().map(String::as_str));
             return match pod {
@@ -174,7 +173,7 @@ impl<'c> Context<'c> {
             };
         }
         if let Some((kind, base)) = Kind::of(word) {
-            return self.resource_unit(kind, base);
+            return self.with_instance(word, self.resource_unit(kind, &base.replace("@%i", "@"))?);
         }
         // systemd expands specifiers in names itself.
         if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {
@@ -203,7 +202,7 @@ impl<'c> Context<'c> {
         };
         let owner = ResourceName::new(base)
             .ok()
-            .filter(|_| names.contains(&base))
+            .filter(|_| instance::is_in(base, |base| names.contains(&base)))
             .and_then(|name| resource::owner_of(kind, name));
         owner.map(|owner| owner.unit()).ok_or_else(|| {
             let suffix = kind.suffix();

@@ -39,6 +39,28 @@ pub(super) fn unit_names_fit(pod: &PodName, members: &[Member], problems: &mut V
     }
 }
 
+/// Looks for volumes of templates in a pod that systemd knows no instance of.
+pub(super) fn volumes_have_instances(pod: &PodName, members: &[Member], problems: &mut Vec<Problem>) {
+    if pod.is_template() || pod.instance().is_some() {
+        return;
+    }
+    for member in members {
+        let mut needed = member
+            .container
+            .units
+            .unit
+            .iter()
+            .filter(|line| line.key == "Requires");
+        let template = needed.find_map(|line| line.value.split(' ').find(|unit| unit.ends_with("@.service")));
+        if let Some(unit) = template {
+            let message =
+                format!("a volume of this container is that of a template, {unit}, and the pod is none");
+            let help = "name an instance of it: Volume=NAME@INSTANCE.volume:/path";
+            problems.push(Problem::error(member.place.clone(), message).help(help));
+        }
+    }
+}
+
 /// Looks for members or pods that wait for each other, and draws each circle once; `what` they are is for messages.
 pub(super) fn no_circles(what: &str, orders: &[Order], problems: &mut Vec<Problem>) {
     let mut waits: BTreeMap<&str, Vec<&Order>> = BTreeMap::new();

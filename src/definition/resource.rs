@@ -12,6 +12,8 @@ use crate::model::{Directive, Owner, Passthrough, ResourceName};
 /// Sections of such a file.
 #[derive(Debug, Default)]
 pub(super) struct Sections<'a> {
+    /// The name of the file without its ending.
+    base: &'a str,
     /// That of its own, such as `[Volume]`.
     pub(super) own: Vec<Entry<'a>>,
     /// Whether it is to wait until the network is online.
@@ -23,7 +25,10 @@ pub(super) struct Sections<'a> {
 
 /// Sorts the sections of a file.
 pub(super) fn sections<'a>(file: &'a Definition, problems: &mut Vec<Problem>) -> Sections<'a> {
-    let mut sections = Sections::default();
+    let mut sections = Sections {
+        base: &file.base,
+        ..Sections::default()
+    };
     let mut quadlet = Vec::new();
     let mut has_own = false;
     for (heading, header) in heading::read(file, problems) {
@@ -55,6 +60,7 @@ pub(super) fn units(sections: &Sections, known: &Known, problems: &mut Vec<Probl
         pod: None,
         member: None,
         members: &[],
+        has_instance: sections.base.contains('@'),
         known,
     };
     let (mut unit, _) = directive::unit(&sections.unit, context, problems);
@@ -70,17 +76,19 @@ pub(super) fn units(sections: &Sections, known: &Known, problems: &mut Vec<Probl
 
 /// `[Install]` alone.
 pub(super) fn install(sections: &Sections, problems: &mut Vec<Problem>) -> Vec<Directive> {
-    directive::install(&sections.install, None, problems)
+    directive::install(&sections.install, sections.base, false, problems)
 }
 
 /// Whose units the file is about; nothing if it cannot have any.
 pub(super) fn owner(file: &Definition, problems: &mut Vec<Problem>) -> Option<Owner> {
-    if file.base.contains('@') {
+    if file.base.contains('@') && file.kind != Kind::Volume {
         let message = format!(
             "templates {} are not supported by this version of podunit",
             file.kind.suffix()
         );
-        problems.push(Problem::error(file.place(), message).help("use a name without `@`"));
+        problems.push(
+            Problem::error(file.place(), message).help("write a file for each, with a name without `@`"),
+        );
         return None;
     }
     match ResourceName::new(&file.base) {

@@ -17,7 +17,16 @@ const PREFIX: &str = "systemd-";
 pub(super) fn name_of(file: &Definition) -> String {
     let settings = settings(file.entries("Volume"));
     let name = settings.value("VolumeName", &mut Vec::new());
-    name.map_or_else(|| format!("{PREFIX}{}", file.base), |value| value.text)
+    name.map_or_else(|| default_name(&file.base), |value| value.text)
+}
+
+/// What the volume of a file is called that does not say so: of a template, each instance has its own.
+fn default_name(base: &str) -> String {
+    match base.split_once('@') {
+        Some((name, "")) => format!("{PREFIX}{name}-%i"),
+        Some((name, instance)) => format!("{PREFIX}{name}-{instance}"),
+        None => format!("{PREFIX}{base}"),
+    }
 }
 
 /// Reads a volume whole. If any of the problems is an error, it must not be used.
@@ -81,11 +90,19 @@ fn driver(settings: &Settings, problems: &mut Vec<Problem>) {
 }
 
 fn volume_name(settings: &Settings, name: &ResourceName, problems: &mut Vec<Problem>) -> String {
-    let default = || format!("{PREFIX}{name}");
+    let default = || default_name(name.as_str());
     let Some(value) = settings.text("VolumeName", problems) else {
         return default();
     };
-    image::shared(&value, "a volume", problems);
+    // Each instance of a template has its own.
+    match name.as_str().contains('@') {
+        true => image::shared(
+            &value.with_text(value.text.replace("%i", "")),
+            "a volume",
+            problems,
+        ),
+        false => image::shared(&value, "a volume", problems),
+    }
     // What a specifier stands for is not known here.
     if !value.text.contains('%')
         && let Err(error) = check_name(&value.text)

@@ -19,7 +19,7 @@ const MOUNT: Duration = Duration::from_secs(90);
 /// # Errors
 /// Something that the definition says for systemd cannot be in a unit file.
 pub fn volume(volume: &Volume) -> Result<UnitSet, GenerateError> {
-    let name = volume.name.as_str();
+    let name = &*volume.name.in_units();
     let mut unit = begin(&format!("Volume {name}"), &volume.source);
     unit.token("RequiresMountsFor", "/var/lib/podunit");
     if let Some(source) = &volume.mount {
@@ -29,9 +29,9 @@ pub fn volume(volume: &Volume) -> Result<UnitSet, GenerateError> {
     unit.section("Service")
         .token("Type", "oneshot")
         .token("RemainAfterExit", "yes");
-    unit.exec("ExecStart", &[PODUNIT, "volume", "start", name]);
+    unit.exec_of_instance("ExecStart", &[PODUNIT, "volume", "start", name]);
     if volume.mount.is_some() {
-        unit.exec("ExecStop", &[PODUNIT, "volume", "stop", name]);
+        unit.exec_of_instance("ExecStop", &[PODUNIT, "volume", "stop", name]);
     }
     unit.time("TimeoutSec", TimeSpan::Finite(MOUNT));
     pass(&mut unit, &volume.units.service);

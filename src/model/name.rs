@@ -136,6 +136,20 @@ impl ResourceName {
     pub fn of_default_network() -> Self {
         Self("podunit".to_owned())
     }
+
+    /// The template of an instance.
+    pub fn template(&self) -> Option<Self> {
+        let (name, instance) = self.0.split_once('@')?;
+        (!instance.is_empty()).then(|| Self(format!("{name}@")))
+    }
+
+    /// How its unit names it: where a template's does, systemd fills in the instance.
+    pub fn in_units(&self) -> String {
+        match self.0.ends_with('@') {
+            true => format!("{self}%i"),
+            false => self.0.clone(),
+        }
+    }
 }
 
 impl PodName {
@@ -330,6 +344,17 @@ mod tests {
         );
         assert!(instance.needs_own_units() && name("x@a@b").needs_own_units());
         assert!(!name("my-pod@a").needs_own_units() && !name("my-pod").needs_own_units());
+    }
+
+    #[test]
+    fn names_of_templates_that_are_no_pods() {
+        let name = |name: &str| ResourceName::new(name).unwrap();
+        assert_eq!(name("data@x").template(), Some(name("data@")));
+        assert_eq!((name("data@").template(), name("data").template()), (None, None));
+        assert_eq!(
+            [name("data@").in_units(), name("data@x").in_units()],
+            ["data@%i", "data@x"]
+        );
     }
 
     #[test]

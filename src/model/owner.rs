@@ -28,7 +28,11 @@ impl Owner {
         match self {
             Self::Pod(name) => name.unit(),
             Self::Kube(name) => format!("{name}.service"),
-            _ => format!("{}-{}.service", self.name(), self.kind()),
+            _ => match self.name().split_once('@') {
+                // At the end, where systemd looks for the instance.
+                Some((name, instance)) => format!("{name}-{}@{instance}.service", self.kind()),
+                None => format!("{}-{}.service", self.name(), self.kind()),
+            },
         }
     }
 
@@ -93,5 +97,10 @@ mod tests {
             ("x-volume.service".into(), "volume-x.json".into())
         );
         assert_eq!(Owner::Kube(name()).unit(), "x.service");
+        let instance = Owner::Volume(ResourceName::new("x@a").unwrap());
+        assert_eq!(
+            (instance.unit(), instance.compiled_file()),
+            ("x-volume@a.service".into(), "volume-x@a.json".into())
+        );
     }
 }

@@ -131,3 +131,52 @@ fn units_are_known_by_the_names_that_quadlet_gives() {
         .exits(1)
         .says(&["web.service, which is taken by"]);
 }
+
+#[test]
+fn a_container_alone_and_its_volume_are_templates() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.write("/etc/podunit/data@.volume", "[Volume]\n");
+    machine.write(
+        "/etc/podunit/site@eu-west.container.d/10.conf",
+        "[Container]\nPublishPort=8080:80\n",
+    );
+    machine.define(
+        "site@.container",
+        "[Container]\nImage=busybox\nVolume=data@.volume:/data\nStopSignal=KILL\n\
+         Exec=sh -c \"echo %i > /data/index.html; exec httpd -f -p 80 -h /data\"\n\
+         [Install]\nWantedBy=multi-user.target\nDefaultInstance=main\n",
+    );
+    machine.ok("podunit check");
+    machine.ok("systemctl start site@a site@eu-west");
+    for instance in ["a", "eu-west"] {
+        assert_eq!(
+            machine.property(&format!("site@{instance}"), "Id"),
+            format!("pod-site@{instance}.service")
+        );
+        assert_eq!(
+            machine.property(&format!("data-volume@{instance}"), "ActiveState"),
+            "active"
+        );
+        assert_eq!(
+            machine.ok(&format!(
+                "cat /var/lib/podunit/volumes/systemd-data-{instance}/_data/index.html"
+            )),
+            instance
+        );
+    }
+    assert_eq!(
+        machine.ok("curl -sS --retry 5 --retry-connrefused --max-time 5 localhost:8080"),
+        "eu-west"
+    );
+    machine.ok("test -e /run/systemd/generator/multi-user.target.wants/pod-site@main.service");
+    // What an instance has stays, though no definition names it and it does not run.
+    machine.ok("systemctl stop site@a site@eu-west && podunit volume prune");
+    machine
+        .run("podunit volume ls")
+        .says(&["systemd-data-a", "systemd-data-eu-west", "volume data@"]);
+    machine.nothing_is_left();
+    machine.ok("rm /etc/podunit/data@.volume /etc/podunit/site@.container && systemctl daemon-reload");
+    machine.ok("podunit volume prune && test ! -e /var/lib/podunit/volumes/systemd-data-a");
+}
