@@ -91,6 +91,16 @@ pub enum CompiledError {
         /// How the name of the template's file ends.
         kind: String,
     },
+    /// Its template publishes a port that is made of the instance's name, and is none.
+    #[error("the pod `{pod}` cannot publish PublishPort={port} of its template: {why}")]
+    Port {
+        /// The pod that was asked for.
+        pod: PodName,
+        /// As the template has it.
+        port: String,
+        /// Why not.
+        why: String,
+    },
     /// The file holds a pod of another name.
     #[error("{path}: this is the compiled form of the pod `{name}`, not of the pod its name says")]
     Name {
@@ -125,13 +135,14 @@ pub fn find(paths: &Paths, pod: &PodName) -> Result<(Pod, PathBuf), CompiledErro
                 .to_string_lossy()
                 .into_owned(),
         }),
-        (Some((found, path)), _) => Ok((
-            Pod {
-                name: pod.clone(),
-                ..found
-            },
-            path,
-        )),
+        (Some((found, path)), _) => match found.of_instance(pod) {
+            Ok(found) => Ok((found, path)),
+            Err((port, why)) => Err(CompiledError::Port {
+                pod: pod.clone(),
+                port,
+                why,
+            }),
+        },
         (None, _) => Err(CompiledError::Missing {
             pod: pod.clone(),
             file: pod.compiled_file(),
@@ -357,6 +368,19 @@ mod tests {
         let (pod, file) = find(&paths, &name("web@a")).unwrap();
         assert_eq!((pod.name.as_str(), &file), ("web@a", &generated));
         assert_eq!(name_of(&file), Some(name("web@")));
+        let template = POD.replace("\"web\"", "\"web@\"");
+        put(
+            &generated,
+            &template.replace("\"ports\":[]", "\"ports\":[],\"instance_ports\":[\"80%i:80\"]"),
+        );
+        let (pod, _) = find(&paths, &name("web@81")).unwrap();
+        assert_eq!(pod.ports[0].to_string(), "8081:80/tcp");
+        assert!(pod.instance_ports.is_empty());
+        assert!(matches!(
+            find(&paths, &name("web@a")),
+            Err(CompiledError::Port { .. })
+        ));
+        put(&generated, &template);
         assert!(matches!(
             find(&paths, &name("web@a-b")),
             Err(CompiledError::Instance { .. })

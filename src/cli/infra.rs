@@ -77,7 +77,9 @@ fn start(paths: &Paths, name: &PodName) -> anyhow::Result<ExitCode> {
     output::error(&error);
     let is_never = matches!(
         error.downcast_ref(),
-        Some(InfraError::Compiled(CompiledError::Instance { .. }))
+        Some(InfraError::Compiled(
+            CompiledError::Instance { .. } | CompiledError::Port { .. }
+        ))
     );
     // Nothing of a pod that cannot be is kept for another try.
     let undo = if is_never { infra::remove } else { infra::release };

@@ -3,7 +3,7 @@
 use super::directive::Known;
 use super::mount::Mounted;
 use super::mount_key::{self, MountKey};
-use super::port::{self, Published};
+use super::port::{self, Ports};
 use super::section::{Settings, Value};
 use super::{image, instance, lifecycle, limit, linux, mount, probe, process, signal, stop};
 use crate::diagnostic::{Place, Problem};
@@ -28,7 +28,7 @@ pub(super) fn read(
     heading: Place,
     settings: &Settings,
     known: &Known,
-    ports: &mut Vec<Published>,
+    ports: &mut Ports,
     problems: &mut Vec<Problem>,
 ) -> Container {
     settings.check_keys(problems);

@@ -188,7 +188,11 @@ pub(super) fn shared(value: &Value, what: &str, problems: &mut Vec<Problem>) {
         }
         if let Some(specifier) = chars.next().filter(|c| OF_THE_UNIT.contains(c)) {
             let message = format!("`%{specifier}` is not the same in every unit, and {what} is for all");
-            problems.push(value.error(message).help("write out what it stands for"));
+            let help = match specifier {
+                'i' | 'I' => "write out what it stands for, where it differs in a drop-in of the instance",
+                _ => "write out what it stands for",
+            };
+            problems.push(value.error(message).help(help));
             return;
         }
     }

@@ -9,7 +9,7 @@ pub(super) use ports::across;
 use super::document::{Definition, Entry, Kind};
 use super::heading::{self, Heading};
 use super::keys;
-use super::port::{self, Published};
+use super::port::{self, Ports, Published};
 use super::section::{Settings, Value};
 use crate::diagnostic::{INVALID, NO_EFFECT, Place, Problem};
 use std::collections::BTreeMap;
@@ -113,11 +113,11 @@ pub(super) fn pod(
     let Texts { pod, members } = texts(file, containers);
     // What is wrong was told when the model was made.
     let mut told = Vec::new();
-    let mut published = Vec::new();
-    port::read(&pod, &mut published, &mut told);
+    let mut ports = Ports::default();
+    port::read(&pod, &mut ports, &mut told);
     for member in members.values() {
         let settings = Settings::new(keys::CONTAINER, member.heading.clone(), member.container.clone());
-        port::read(&settings, &mut published, &mut told);
+        port::read(&settings, &mut ports, &mut told);
         problems.extend(image(&settings, &mut told));
         problems.extend(health(&settings, &mut told));
         problems.extend(environment::secrets(&settings, &mut told));
@@ -126,7 +126,7 @@ pub(super) fn pod(
             problems.extend(sources(&settings, &mut told));
         }
     }
-    published
+    ports.published
 }
 
 fn texts<'a>(file: Option<&'a Definition>, containers: &[&'a Definition]) -> Texts<'a> {

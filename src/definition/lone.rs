@@ -3,6 +3,7 @@
 use super::directive::{self, Known};
 use super::document::{Definition, Entry};
 use super::outcome::{Made, Outcome, is_error};
+use super::port::Ports;
 use super::refused::Owner;
 use super::section::{Settings, short};
 use super::{
@@ -47,7 +48,7 @@ fn made(file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Made {
         let message = format!("this container would be a pod of its own, {own}, and there is {base}.pod");
         let help = format!("add Pod={base}.pod to [Container], or rename the file");
         problems.push(Problem::error(file.place(), message).help(help));
-        member::from_file(file, &[], known, &mut Vec::new(), problems);
+        member::from_file(file, &[], known, &mut Default::default(), problems);
         return Made::Nothing;
     }
     let message = match PodName::new(&file.base) {
@@ -55,7 +56,7 @@ fn made(file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Made {
         Ok(name) => return whole(name, file, known, problems),
     };
     problems.push(Problem::error(file.place(), message).help("rename the file"));
-    member::from_file(file, &[], known, &mut Vec::new(), problems);
+    member::from_file(file, &[], known, &mut Default::default(), problems);
     Made::Nothing
 }
 
@@ -79,7 +80,7 @@ fn whole(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Pro
 }
 
 fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Problem>) -> Option<Pod> {
-    let mut ports = Vec::new();
+    let mut ports = Ports::default();
     let mut member = member::from_file(file, &[], known, &mut ports, problems)?;
     // What says in [Pod] how the members are together says so here of the one.
     let settings = Settings::new(keys::POD, "[Container]".to_owned(), file.entries("Container"));
@@ -96,8 +97,9 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     pod.start_timeout = directive::start_timeout(&mut member.service.clone(), problems);
     resolve::volumes_have_instances(&pod.name, std::slice::from_ref(&member), problems);
     resolve::unit_names_fit(&pod.name, std::slice::from_ref(&member), problems);
-    port::check(&ports, problems);
     network::check(&pod, &settings, known, &ports, problems);
+    pod.instance_ports = ports.settle(&pod.name, problems);
+    port::check(&ports.published, problems);
     surroundings::check(&mut pod, &settings, std::slice::from_ref(&member), problems);
 
     let (unit, whole): (Vec<Entry>, Vec<Entry>) =
@@ -125,7 +127,7 @@ fn read(name: PodName, file: &Definition, known: &Known, problems: &mut Vec<Prob
     pod.units.install = directive::install(&member.install, pod.name.as_str(), true, problems);
     member.install.clear();
     lifecycle::check(std::slice::from_ref(&member), problems);
-    pod.ports = ports.into_iter().map(|(port, _)| port).collect();
+    pod.ports = ports.published.into_iter().map(|(port, _)| port).collect();
     pod.members = vec![member.container];
     resolve::aliases_are_free(&pod, problems);
     Some(pod)

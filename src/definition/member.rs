@@ -3,7 +3,7 @@
 use super::directive::{Known, SHORT};
 use super::document::{Definition, Entry, Header, Kind};
 use super::heading::{self, Heading};
-use super::port::Published;
+use super::port::Ports;
 use super::section::{self, Settings, Value, short};
 use super::{container, instance, keys};
 use crate::diagnostic::nearest;
@@ -107,7 +107,7 @@ pub(super) fn from_section<'a>(
     definition: &Definition,
     inherited: &[Entry<'a>],
     known: &Known,
-    ports: &mut Vec<Published>,
+    ports: &mut Ports,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
     let header = parts.headers.first()?;
@@ -152,7 +152,7 @@ pub(super) fn from_file<'a>(
     file: &'a Definition,
     inherited: &[Entry<'a>],
     known: &Known,
-    ports: &mut Vec<Published>,
+    ports: &mut Ports,
     problems: &mut Vec<Problem>,
 ) -> Option<Member<'a>> {
     debug_assert_eq!(file.kind, Kind::Container);

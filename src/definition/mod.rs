@@ -361,7 +361,7 @@ fn without_pod(base: &str, containers: &[(&Definition, Place)], known: &Known) -
     for (file, place) in containers {
         files.extend(file.files.iter().cloned());
         problems.extend(file.problems.iter().cloned());
-        member::from_file(file, &[], known, &mut Vec::new(), &mut problems);
+        member::from_file(file, &[], known, &mut Default::default(), &mut problems);
         let near = nearest::nearest(base, known.pods.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near}.pod?"),

@@ -4,7 +4,7 @@ use super::directive::Known;
 use super::document::{Entry, Kind};
 use super::instance;
 use super::names::is_name;
-use super::port::Published;
+use super::port::Ports;
 use super::section::{Settings, Value, short};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem};
@@ -406,7 +406,7 @@ pub(super) fn check(
     pod: &Pod,
     settings: &Settings,
     known: &Known,
-    ports: &[Published],
+    ports: &Ports,
     problems: &mut Vec<Problem>,
 ) {
     let network = settings.last_entry("Network").map(Entry::value_place);
@@ -479,10 +479,10 @@ pub(super) fn check(
 }
 
 /// Where ports are written, each place once.
-fn places(ports: &[Published]) -> impl Iterator<Item = Place> {
+fn places(ports: &Ports) -> impl Iterator<Item = Place> {
     let places: BTreeSet<_> = ports
-        .iter()
-        .map(|(_, place)| (place.path.clone(), place.bytes))
+        .places()
+        .map(|place| (place.path.clone(), place.bytes))
         .collect();
     places.into_iter().map(|(path, bytes)| Place { path, bytes })
 }

@@ -55,7 +55,7 @@ impl Outcome {
         problems.extend(file.problems.iter().cloned());
         if !file.documents.is_empty() {
             // Its own mistakes are worth knowing all the same.
-            member::from_file(file, &[], known, &mut Vec::new(), &mut problems);
+            member::from_file(file, &[], known, &mut Default::default(), &mut problems);
         }
         Self {
             files: file.files.clone(),

@@ -4,7 +4,7 @@ use super::directive::{self, Context, Known};
 use super::document::{Definition, Entry};
 use super::heading::{self, Heading};
 use super::member::{self, Member};
-use super::port;
+use super::port::{self, Ports};
 use super::refused::Owner;
 use super::resolve;
 use super::section::{self, Settings, short};
@@ -44,7 +44,7 @@ pub(super) fn read(
     let settings = Settings::new(keys::POD, "[Pod]".to_owned(), std::mem::take(&mut sections.pod));
     settings.check_keys(problems);
     let mut pod = own(name, definition, &settings, known, problems);
-    let mut ports = Vec::new();
+    let mut ports = Ports::default();
     port::read(&settings, &mut ports, problems);
     let waits = member::waits_for_network(std::mem::take(&mut sections.quadlet), problems);
     pod.start_timeout = directive::start_timeout(&mut sections.service, problems);
@@ -86,15 +86,16 @@ pub(super) fn read(
     resolve::one_of_each_name(&members, problems);
     resolve::volumes_have_instances(&pod.name, &members, problems);
     resolve::unit_names_fit(&pod.name, &members, problems);
-    port::check(&ports, problems);
     network::check(&pod, &settings, known, &ports, problems);
+    pod.instance_ports = ports.settle(&pod.name, problems);
+    port::check(&ports.published, problems);
     surroundings::check(&mut pod, &settings, &members, problems);
 
     relate(&mut pod, &sections, &mut members, known, problems);
     if waits {
         pod.units.unit.extend(directive::after_network());
     }
-    pod.ports = ports.into_iter().map(|(port, _)| port).collect();
+    pod.ports = ports.published.into_iter().map(|(port, _)| port).collect();
     pod.members = members.into_iter().map(|member| member.container).collect();
     resolve::aliases_are_free(&pod, problems);
     pod
@@ -169,6 +170,7 @@ pub(super) fn own(
         hosts: names::hosts(settings, problems),
         resolver: names::resolver(settings, problems),
         ports: Vec::new(),
+        instance_ports: Vec::new(),
         shm_size: limit::shm_size(settings, problems).unwrap_or(SHM_SIZE),
         labels: labels
             .into_iter()

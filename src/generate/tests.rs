@@ -79,6 +79,7 @@ pub(super) fn pod(unit: &[(&str, &str)], service: &[(&str, &str)]) -> Pod {
         hosts: Vec::new(),
         resolver: Default::default(),
         ports: Vec::new(),
+        instance_ports: Vec::new(),
         shm_size: 64 << 20,
         labels: Default::default(),
         start_timeout: None,

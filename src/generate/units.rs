@@ -154,7 +154,7 @@ fn infra(pod: &Pod) -> Result<UnitFile, GenerateError> {
         unit.token("RemainAfterExit", "yes");
     }
     if pod.name.is_template() {
-        // An instance that must have units of its own.
+        // An instance that cannot be what its template says.
         unit.token("RestartPreventExitStatus", "78");
     }
     unit.exec_of_instance("ExecStart", &[PODUNIT, "infra", "start", name]);

@@ -202,6 +202,7 @@ pub(super) mod tests {
             hosts: vec![],
             resolver: Default::default(),
             ports: vec![],
+            instance_ports: Vec::new(),
             shm_size: 64 << 20,
             labels: Default::default(),
             start_timeout: None,

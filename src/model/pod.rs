@@ -1,6 +1,8 @@
 //! A pod as a whole.
 
-use super::{Container, HostEntry, Network, PodName, PortMapping, Request, Resolver, duration, is_default};
+use super::{
+    Container, HostEntry, Network, PodName, PortMapping, Request, Resolver, duration, is_default, port,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -42,6 +44,9 @@ pub struct Pod {
     pub resolver: Resolver,
     /// Published ports (`PublishPort=`), the pod's own first, then those hoisted from members.
     pub ports: Vec<PortMapping>,
+    /// Those of a template in which `%i` stands for the instance, as written: see [`Pod::of_instance`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instance_ports: Vec<String>,
     /// Size of the pod's `/dev/shm` in bytes.
     pub shm_size: u64,
     /// Labels of the pod (`Label=`).
@@ -63,6 +68,24 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// The pod of an instance, from this template.
+    ///
+    /// # Errors
+    /// A port that the instance does not make one, and why.
+    pub fn of_instance(self, name: &PodName) -> Result<Self, (String, String)> {
+        let mut ports = self.ports;
+        for text in &self.instance_ports {
+            let filled = port::of_instance(text, name.instance().unwrap_or_default());
+            ports.extend(filled.map_err(|(why, _)| (text.clone(), why))?);
+        }
+        Ok(Self {
+            name: name.clone(),
+            ports,
+            instance_ports: Vec::new(),
+            ..self
+        })
+    }
+
     /// The member with this name.
     pub fn member(&self, name: &str) -> Option<&Container> {
         self.members.iter().find(|member| member.name.as_str() == name)

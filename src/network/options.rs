@@ -324,6 +324,7 @@ pub(super) mod tests {
             hosts: Vec::new(),
             resolver: Default::default(),
             ports: Vec::new(),
+            instance_ports: Vec::new(),
             shm_size: 0,
             labels: BTreeMap::new(),
             start_timeout: None,

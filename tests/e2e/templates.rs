@@ -140,17 +140,17 @@ fn a_container_alone_and_its_volume_are_templates() {
     machine.write("/etc/podunit/data@.volume", "[Volume]\n");
     machine.write(
         "/etc/podunit/site@eu-west.container.d/10.conf",
-        "[Container]\nPublishPort=8080:80\n",
+        "[Container]\nPublishPort=\nPublishPort=8080:80\n",
     );
     machine.define(
         "site@.container",
-        "[Container]\nImage=busybox\nVolume=data@.volume:/data\nStopSignal=KILL\n\
+        "[Container]\nImage=busybox\nPublishPort=909%i:80\nVolume=data@.volume:/data\nStopSignal=KILL\n\
          Exec=sh -c \"echo %i > /data/index.html; exec httpd -f -p 80 -h /data\"\n\
          [Install]\nWantedBy=multi-user.target\nDefaultInstance=main\n",
     );
     machine.ok("podunit check");
-    machine.ok("systemctl start site@a site@eu-west");
-    for instance in ["a", "eu-west"] {
+    machine.ok("systemctl start site@1 site@eu-west");
+    for instance in ["1", "eu-west"] {
         assert_eq!(
             machine.property(&format!("site@{instance}"), "Id"),
             format!("pod-site@{instance}.service")
@@ -170,13 +170,19 @@ fn a_container_alone_and_its_volume_are_templates() {
         machine.ok("curl -sS --retry 5 --retry-connrefused --max-time 5 localhost:8080"),
         "eu-west"
     );
+    // The template's port is that of the instance, as long as that makes one.
+    assert_eq!(machine.ok("curl -sS --max-time 5 localhost:9091"), "1");
+    machine.run("systemctl start site@main").exits(1);
+    machine
+        .run("journalctl --no-pager -o cat -u pod-site@main -u pod-site-infra@main")
+        .says(&["PublishPort=909%i:80", "`909main` is not a port"]);
     machine.ok("test -e /run/systemd/generator/multi-user.target.wants/pod-site@main.service");
     // What an instance has stays, though no definition names it and it does not run.
-    machine.ok("systemctl stop site@a site@eu-west && podunit volume prune");
+    machine.ok("systemctl stop site@1 site@eu-west && podunit volume prune");
     machine
         .run("podunit volume ls")
-        .says(&["systemd-data-a", "systemd-data-eu-west", "volume data@"]);
+        .says(&["systemd-data-1", "systemd-data-eu-west", "volume data@"]);
     machine.nothing_is_left();
     machine.ok("rm /etc/podunit/data@.volume /etc/podunit/site@.container && systemctl daemon-reload");
-    machine.ok("podunit volume prune && test ! -e /var/lib/podunit/volumes/systemd-data-a");
+    machine.ok("podunit volume prune && test ! -e /var/lib/podunit/volumes/systemd-data-1");
 }
