@@ -89,10 +89,30 @@ fn is_valid(arguments: &[&str], folder: &Path) {
         let check = Command::new(PODUNIT).arg("check").arg(&to).output().unwrap();
         let said = String::from_utf8(check.stderr).unwrap();
         assert_eq!(check.status.code(), Some(0), "{arguments:?}: {said}");
+        if options.contains(&"--split") {
+            is_for_quadlet(&to);
+        }
         let (said, success) = import(&options, folder);
         assert!(!success && said.contains("is there already: --force"), "{said}");
         let forced = [&options[..1], &["--force"], &options[1..]].concat();
         assert!(import(&forced, folder).1);
+    }
+}
+
+/// No key that Quadlet does not know stands in a section that it reads.
+fn is_for_quadlet(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut section = String::new();
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            if line.starts_with('[') {
+                line.clone_into(&mut section);
+            }
+            let is_read = section == "[Pod]" || section.starts_with("[Container");
+            let key = line.split('=').next().unwrap_or_default();
+            let is_ours = podunit::definition::is_extension(key);
+            assert!(!(is_read && is_ours), "{}: {section}: {line}", path.display());
+        }
     }
 }
 
