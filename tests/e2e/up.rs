@@ -106,3 +106,30 @@ fn a_compose_file_comes_up_and_goes_down() {
         .says(&["there is no pod"]);
     machine.nothing_is_left();
 }
+
+#[test]
+fn a_folder_comes_up_with_the_folders_in_it() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    machine.write("/root/shop/shop.pod", "[Pod]\n");
+    machine.write(
+        "/root/shop/apps/web.container",
+        "[Container]\nPod=shop.pod\nImage=busybox\nExec=sleep infinity\nStopSignal=KILL\nVolume=./files:/files:ro\n",
+    );
+    machine.write("/root/shop/apps/files/a", "here\n");
+    machine.write(
+        "/root/shop/apps/web.container.d/10.conf",
+        "[Container]\nEnvironment=A=b\n",
+    );
+    machine
+        .run("podunit up /root/shop")
+        .exits(0)
+        .says(&["shop: 1/1 ready"]);
+    assert_eq!(
+        machine.ok("podunit exec shop/web sh -c 'echo $A; cat /files/a'"),
+        "b\nhere"
+    );
+    machine.ok("podunit down shop && ! ls /run/podunit/definitions");
+    machine.nothing_is_left();
+}
