@@ -1,7 +1,10 @@
 //! The program that starts a member, as seen from beside it.
 
 use crate::model::{MemberName, Paths, PodName};
-use crate::sys::file::is_locked;
+use crate::sys::file::{is_locked, read_text};
+
+/// Longest file with the number of a process that is read, in bytes.
+const LONGEST: u64 = 4096;
 
 /// How the launcher of a member stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +18,12 @@ pub enum Launcher {
 }
 
 impl Launcher {
-    /// That of a member which has a process.
-    pub(super) fn of(paths: &Paths, pod: &PodName, member: &MemberName) -> Self {
-        if is_locked(&paths.pod(pod).member(member).launching()) {
+    /// That of a member whose main process is `pid` to systemd.
+    pub(super) fn of(paths: &Paths, pod: &PodName, member: &MemberName, pid: u32) -> Self {
+        let own = paths.pod(pod).member(member);
+        let written = read_text(&own.pid_file(), LONGEST).unwrap_or_default();
+        // Before, it is the launcher itself, which may not have come to its lock yet, nor to what an earlier life left.
+        if is_locked(&own.launching()) || written.trim().parse() != Ok(pid) {
             return Self::AtWork;
         }
         // On this FIFO the runtime holds a member's process before its program.

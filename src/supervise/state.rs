@@ -373,6 +373,9 @@ impl Machine {
     fn judge(&mut self, actions: &mut Vec<Action>) {
         if self.adopted.is_none() {
             self.adopted = Some(self.was_ready_before());
+            if self.adopted == Some(false) && self.is_starting() {
+                self.forget_members(actions);
+            }
         }
         self.track_wanted();
         match self.phase {

@@ -30,6 +30,14 @@ pub(super) struct Settled {
 /// What is wrong is more than lines.
 pub(super) fn settle(files: &Files, split: bool, mut notes: Vec<Note>) -> anyhow::Result<Settled> {
     let mut texts = write::write(files, split, &mut notes);
+    let mut names: Vec<&str> = texts.iter().map(|text| text.file.as_str()).collect();
+    names.sort_unstable();
+    if let Some(twice) = names.windows(2).find(|two| two[0] == two[1]) {
+        bail!(
+            "two files would be called {}: import one at a time, with --name, or without --split",
+            twice[0]
+        );
+    }
     let root = Root::make()?;
     for _ in 0..MOST_ROUNDS {
         let definitions = root.read_back(&texts)?;

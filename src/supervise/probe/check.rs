@@ -4,13 +4,10 @@ use super::track::Outcome;
 use super::{exec, http, tcp, unix};
 use crate::model::{Check, MemberName, Paths, PodName, Probe, ProbeKind};
 use crate::supervise::launcher::Launcher;
-use crate::sys::{cgroup, file};
+use crate::sys::cgroup;
 use std::io;
 use tokio::time::timeout;
 use zbus::Connection;
-
-/// Longest file of a process or a cgroup that is read, in bytes.
-const LONGEST: u64 = 4096;
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -73,10 +70,7 @@ impl Subject {
     /// Whether the main process is the container's own, and its program was started: before, it is the launcher, which
     /// is in the host's network.
     fn is_let_go(&self) -> bool {
-        let member = self.paths.pod(&self.pod).member(&self.member);
-        let written = file::read_text(&member.pid_file(), LONGEST).unwrap_or_default();
-        written.trim().parse() == Ok(self.pid)
-            && Launcher::of(&self.paths, &self.pod, &self.member) == Launcher::Done
+        Launcher::of(&self.paths, &self.pod, &self.member, self.pid) == Launcher::Done
     }
 
     /// Whether the process is in a frozen cgroup, its own or one above.

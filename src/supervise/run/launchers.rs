@@ -17,13 +17,14 @@ impl Supervisor {
         let (paths, plan) = (&self.paths, &self.plan);
         let last = self.settle.take();
         let is_patient = last.is_none_or(|(_, delay)| delay < PATIENCE);
-        let launcher =
-            |(at, member): (usize, &MemberPlan)| match Launcher::of(paths, &plan.name, &member.name) {
-                Launcher::Done if is_patient && !is_waiting(self.machine.member(at).main_pid) => {
-                    Launcher::AtWork
-                }
+        let launcher = |(at, member): (usize, &MemberPlan)| match self.machine.member(at).main_pid {
+            // It is down, and nothing is awaited of it.
+            0 => Launcher::Done,
+            pid => match Launcher::of(paths, &plan.name, &member.name, pid) {
+                Launcher::Done if is_patient && !is_waiting(pid) => Launcher::AtWork,
                 launcher => launcher,
-            };
+            },
+        };
         let launchers: Vec<Launcher> = plan.members.iter().enumerate().map(launcher).collect();
         if launchers.contains(&Launcher::AtWork) {
             let next = last.map_or(SETTLE.0, |(_, delay)| delay * 2).min(SETTLE.1);

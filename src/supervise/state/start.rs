@@ -57,17 +57,18 @@ impl Machine {
                 return;
             }
             // How often somebody starts and stops a pod that can be started is none of systemd's limits.
-            let is_up = |at: &usize| self.members[*at].unit.active == Active::Active;
-            let members = (0..self.members.len()).filter(is_up).map(Role::Member);
-            actions.extend(
-                [Role::Pod, Role::Infra]
-                    .into_iter()
-                    .chain(members)
-                    .map(Action::Forget),
-            );
+            actions.extend([Role::Pod, Role::Infra].map(Action::Forget));
         }
         self.phase = Phase::Up;
         actions.extend([Action::Ready, Action::Remember(self.infra.invocation)]);
+    }
+
+    /// The same for the members, before they start: of one that runs, systemd would forget the failure that it is about
+    /// to act on, too.
+    pub(super) fn forget_members(&self, actions: &mut Vec<Action>) {
+        let is_down = |at: &usize| self.members[*at].unit.is_down() && !self.members[*at].unit.restarting;
+        let members = (0..self.members.len()).filter(is_down);
+        actions.extend(members.map(Role::Member).map(Action::Forget));
     }
 
     /// Whether all units have just been looked at and nothing had changed; asks for that look. What cannot be taken
