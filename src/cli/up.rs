@@ -7,10 +7,11 @@ pub(super) mod record;
 use super::target::on_bus;
 use crate::definition::{self, Definitions};
 use crate::diagnostic::{self, Severity};
-use crate::model::{Paths, PodName};
+use crate::model::{Paths, Pod, PodName};
 use crate::systemd::{job, manager};
 use anyhow::{Context, bail};
 use copy::Copy;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -59,14 +60,20 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
     let before = definition::read(paths);
     let made = copy.make(paths)?;
     // Again with all that the host has: names and units may be taken.
-    let pods = match names(&before, &made, paths) {
-        Ok(pods) => pods,
+    let brought = match brought(&before, &made, paths) {
+        Ok(brought) => brought,
         Err(error) => {
             made.undo();
             return Err(error.context("nothing was changed"));
         }
     };
-    if let Err(error) = record::write(paths, &pods, &made.names) {
+    let has_changed = |(pod, files): (&PodName, &BTreeSet<PathBuf>)| {
+        let known = record::read(paths, pod).unwrap_or_default();
+        let has = files.union(&known).any(|file| made.changed.contains(file));
+        (pod.clone(), has)
+    };
+    let pods: Vec<(PodName, bool)> = brought.iter().map(has_changed).collect();
+    if let Err(error) = record::write(paths, &brought) {
         made.undo();
         return Err(error);
     }
@@ -78,11 +85,10 @@ pub fn run(arguments: &Arguments, paths: &Paths) -> anyhow::Result<ExitCode> {
         drop(lock);
         job::subscribe(&bus).await?;
         let mut failed = Vec::new();
-        for pod in &pods {
-            let kind = if made.changed {
-                job::Kind::Restart
-            } else {
-                job::Kind::Start
+        for (pod, has_changed) in &pods {
+            let kind = match has_changed {
+                true => job::Kind::Restart,
+                false => job::Kind::Start,
             };
             if let Err(why) = progress::start(&bus, pod, kind).await? {
                 failed.push((pod, why));
@@ -138,8 +144,13 @@ fn tell(definitions: &Definitions) -> bool {
     !definitions.problems.iter().any(is_error)
 }
 
-/// The pods that came of what was copied, if they are whole, nobody else's, and break no other pod.
-fn names(before: &Definitions, made: &copy::Made, paths: &Paths) -> anyhow::Result<Vec<PodName>> {
+/// The pods that came of what was copied, each with the files that are its own or shared, if they are whole, nobody
+/// else's, and break no other pod. A template comes along with its instances.
+fn brought(
+    before: &Definitions,
+    made: &copy::Made,
+    paths: &Paths,
+) -> anyhow::Result<BTreeMap<PodName, BTreeSet<PathBuf>>> {
     let after = definition::read(paths);
     let is_new = |problem: &&diagnostic::Problem| {
         problem.severity == Severity::Error && !before.problems.contains(problem)
@@ -150,17 +161,52 @@ fn names(before: &Definitions, made: &copy::Made, paths: &Paths) -> anyhow::Resu
         bail!("{}", text.trim_end());
     }
     let copied = |source: &Path| made.definitions.contains(&paths.under(source));
-    let mut names = Vec::new();
+    let mut pods = Vec::new();
     for pod in &after.pods {
         if copied(&pod.source) {
-            names.push(pod.name.clone());
+            pods.push(pod);
         } else if pod.members.iter().any(|member| copied(&member.source)) {
             let (name, source) = (&pod.name, pod.source.display());
             bail!("the pod {name} is defined in {source}: put the container beside it, or name another pod");
         }
     }
-    if names.is_empty() {
-        bail!("no pod comes of these files");
+    let started: Vec<&&Pod> = pods.iter().filter(|pod| !pod.name.is_template()).collect();
+    let brought: BTreeMap<PodName, BTreeSet<PathBuf>> = started
+        .iter()
+        .map(|pod| {
+            let others = started.iter().filter(|other| other.name != pod.name);
+            let others: Vec<&Path> = others.flat_map(|other| files_of(other)).collect();
+            let is_others = |file: &&PathBuf| others.iter().any(|other| is_part_of(file, other));
+            let own: Vec<&Path> = files_of(pod).collect();
+            let is_own = |file: &PathBuf| own.iter().any(|own| is_part_of(file, own));
+            let files = made.names.iter().filter(|file| is_own(file) || !is_others(file));
+            (pod.name.clone(), files.cloned().collect())
+        })
+        .collect();
+    match pods.first() {
+        None => bail!("no pod comes of these files"),
+        Some(template) if brought.is_empty() => bail!(
+            "{} is a template, which is not started itself: put it into /etc/podunit and start an instance of it, or \
+             bring a link to it along, such as {}x.pod",
+            template.source.display(),
+            template.name
+        ),
+        Some(_) => Ok(brought),
     }
-    Ok(names)
+}
+
+/// The definitions of a pod and its members.
+fn files_of(pod: &Pod) -> impl Iterator<Item = &Path> {
+    let members = pod.members.iter().map(|member| member.source.as_path());
+    std::iter::once(pod.source.as_path()).chain(members)
+}
+
+/// Whether a file below the folder of definitions is this definition, or a drop-in of it.
+fn is_part_of(file: &Path, definition: &Path) -> bool {
+    let Some(name) = definition.file_name() else {
+        return false;
+    };
+    let mut drop_ins = name.to_os_string();
+    drop_ins.push(".d");
+    file == Path::new(name) || file.starts_with(drop_ins)
 }

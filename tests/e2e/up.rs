@@ -133,3 +133,43 @@ fn a_folder_comes_up_with_the_folders_in_it() {
     machine.ok("podunit down shop && ! ls /run/podunit/definitions");
     machine.nothing_is_left();
 }
+
+#[test]
+fn each_pod_of_a_folder_is_one_of_its_own() {
+    let Some(machine) = Machine::with_images() else {
+        return;
+    };
+    let pod = "[Container app]\nImage=busybox\nExec=sleep infinity\nStopSignal=KILL\n";
+    for name in ["a.pod", "b.pod", "web@.pod"] {
+        machine.write(&format!("/root/shop/{name}"), pod);
+    }
+    // What would hold for all pods of the host is not taken, and a template alone is nothing to start.
+    machine.write("/root/shop/pod.d/x.conf", "[Pod]\nLabel=a=b\n");
+    machine
+        .run("podunit up /root/shop")
+        .exits(1)
+        .says(&["/root/shop/pod.d/x.conf", "more than one definition"]);
+    machine.ok("rm -r /root/shop/pod.d");
+    machine
+        .run("podunit up /root/shop/web@.pod")
+        .exits(1)
+        .says(&["is a template", "nothing was changed"]);
+    machine.ok("ln -s web@.pod /root/shop/web@x.pod");
+    machine
+        .run("podunit up /root/shop")
+        .exits(0)
+        .says(&["a: 1/1 ready", "b: 1/1 ready", "web@x: 1/1 ready"]);
+
+    // A change of one restarts that one.
+    let before = ["a", "b"].map(|pod| machine.pids(&[&format!("pod-{pod}-app")]));
+    machine.ok("sed -i 's/sleep infinity/sleep 100000/' /root/shop/a.pod && podunit up /root/shop");
+    let now = ["a", "b"].map(|pod| machine.pids(&[&format!("pod-{pod}-app")]));
+    assert!(before[0] != now[0] && before[1] == now[1], "{before:?} {now:?}");
+    machine.ok("podunit down a");
+    assert_eq!(
+        machine.ok("ls /run/podunit/definitions"),
+        "b.pod\nweb@.pod\nweb@x.pod"
+    );
+    machine.ok("podunit down web@x && podunit down b && ! ls /run/podunit/definitions");
+    machine.nothing_is_left();
+}

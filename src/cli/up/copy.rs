@@ -25,8 +25,8 @@ pub(super) struct Made {
     pub(super) names: Vec<PathBuf>,
     /// Paths of those that are definitions, not drop-ins.
     pub(super) definitions: Vec<PathBuf>,
-    /// Whether something is otherwise than it was.
-    pub(super) changed: bool,
+    /// Paths below the folder of definitions of what is otherwise than it was, or gone.
+    pub(super) changed: BTreeSet<PathBuf>,
     /// What was there before.
     before: Vec<(PathBuf, Option<Vec<u8>>)>,
 }
@@ -55,6 +55,18 @@ impl Copy {
             };
             let base = absolute(base)?;
             elsewhere(paths, &below)?;
+            // Beside all definitions of the host, one for a kind or a prefix would hold for those too.
+            let is_of = |part: &PathBuf| {
+                let file = part.file_name().and_then(|file| file.to_str());
+                file.zip(owner.and_then(|owner| owner.to_str()))
+                    .is_some_and(|(file, owner)| owner.strip_suffix(".d") == Some(file))
+            };
+            if owner.is_some() && !parts.iter().any(is_of) {
+                bail!(
+                    "{shown} is for more than one definition: `podunit up` takes what is in the folder of one, such as \
+                     web.pod.d; put it there, or all of it into /etc/podunit"
+                );
+            }
             files.push((below, anchored(&text, &base)));
         }
         let gone = Vec::new();
@@ -77,13 +89,15 @@ impl Copy {
         let mut made = Made {
             names: Vec::new(),
             definitions: Vec::new(),
-            changed: false,
+            changed: BTreeSet::new(),
             before: Vec::new(),
         };
         for (below, text) in self.files {
             let path = folder.join(&below);
             let before = fs::read(&path).ok();
-            made.changed |= before.as_deref() != Some(text.as_bytes());
+            if before.as_deref() != Some(text.as_bytes()) {
+                made.changed.insert(below.clone());
+            }
             made.before.push((path.clone(), before));
             let written = path.parent().map_or(Ok(()), fs::create_dir_all);
             // It may hold secrets.
@@ -100,7 +114,7 @@ impl Copy {
         for below in self.gone {
             let path = folder.join(&below);
             made.before.push((path.clone(), fs::read(&path).ok()));
-            made.changed = true;
+            made.changed.insert(below);
             // What cannot be removed shows in what is read then.
             let _ = fs::remove_file(&path);
         }
@@ -169,6 +183,24 @@ fn anchored(text: &str, base: &Path) -> String {
                     changes.push((span.start, span.end, joined(base, source)));
                 }
             }
+            "Mount" => {
+                let mut start = 0;
+                for option in value.split(',') {
+                    if let Some((key, source)) = option.split_once('=')
+                        && matches!(key.trim(), "source" | "src")
+                        && source.starts_with('.')
+                    {
+                        let at = start + option.len() - source.len();
+                        let span = assignment.span_of(at, at + source.len());
+                        changes.push((span.start, span.end, joined(base, source)));
+                    }
+                    start += option.len() + 1;
+                }
+            }
+            "SeccompProfile" if value.starts_with('.') => {
+                let span = assignment.span_of(0, value.len());
+                changes.push((span.start, span.end, joined(base, value)));
+            }
             "EnvironmentFile" => {
                 for word in words::split(value).unwrap_or_default() {
                     let (mark, name) = match word.text.strip_prefix('-') {
@@ -214,11 +246,14 @@ mod tests {
     #[test]
     fn relative_paths_stay_what_they_are() {
         let text = "[Container a]\nVolume=./data:/data:ro\nVolume=../x:/x\nVolume=/y:/y\nVolume=.hidden:/z\n\
-                    EnvironmentFile=a.env -./b.env \\\n  /c.env\nEnvironmentFile=%h/d\n";
+                    EnvironmentFile=a.env -./b.env \\\n  /c.env\nEnvironmentFile=%h/d\n\
+                    Mount=type=bind,source=./data,target=/x\nSeccompProfile=./a.json\nSeccompProfile=unconfined\n";
         assert_eq!(
             anchored(text, Path::new("/home/5% me")),
             "[Container a]\nVolume=/home/5%% me/data:/data:ro\nVolume=/home/x:/x\nVolume=/y:/y\nVolume=.hidden:/z\n\
-             EnvironmentFile=\"/home/5%% me/a.env\" \"-/home/5%% me/b.env\" \\\n  /c.env\nEnvironmentFile=%h/d\n"
+             EnvironmentFile=\"/home/5%% me/a.env\" \"-/home/5%% me/b.env\" \\\n  /c.env\nEnvironmentFile=%h/d\n\
+             Mount=type=bind,source=/home/5%% me/data,target=/x\nSeccompProfile=/home/5%% me/a.json\n\
+             SeccompProfile=unconfined\n"
         );
     }
 
@@ -240,7 +275,7 @@ mod tests {
         let made = files(&["old.pod", "web.pod", "web.pod.d/x.conf"])
             .make(&paths)
             .unwrap();
-        assert!(made.changed && made.definitions.len() == 2);
+        assert!(made.changed.len() == 4 && made.definitions.len() == 2);
         assert_eq!(fs::read_to_string(own.join("web.pod.d/x.conf")).unwrap(), "new");
         assert!(!own.join("gone.pod").exists());
         made.undo();

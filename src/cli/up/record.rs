@@ -3,7 +3,7 @@
 use crate::model::{Paths, PodName};
 use crate::sys::file;
 use anyhow::Context;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -18,12 +18,11 @@ pub(in crate::cli) fn lock(paths: &Paths) -> anyhow::Result<File> {
     made.with_context(|| format!("cannot lock {}: are you root?", path.display()))
 }
 
-/// Notes for each of the pods that it has to do with these files.
-pub(super) fn write(paths: &Paths, pods: &[PodName], names: &[PathBuf]) -> anyhow::Result<()> {
-    for pod in pods {
+/// Notes for each of the pods the files that it has to do with.
+pub(super) fn write(paths: &Paths, pods: &BTreeMap<PodName, BTreeSet<PathBuf>>) -> anyhow::Result<()> {
+    for (pod, files) in pods {
         let path = paths.brought_up(pod);
-        let all: BTreeSet<&PathBuf> = names.iter().collect();
-        let text: String = all.iter().map(|name| format!("{}\n", name.display())).collect();
+        let text: String = files.iter().map(|name| format!("{}\n", name.display())).collect();
         let made = path.parent().map_or(Ok(()), fs::create_dir_all);
         made.and_then(|()| file::replace(&path, text.as_bytes(), 0o600))
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -83,15 +82,21 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path());
         let pods: Vec<PodName> = ["a", "b"].map(|name| PodName::new(name).unwrap()).into();
-        write(&paths, &pods, &["a.pod".into(), "b.pod".into()]).unwrap();
-        let names = ["a.pod".into(), "a.pod.d/x.conf".into()];
+        let files = |names: &[&str]| -> BTreeSet<PathBuf> { names.iter().map(PathBuf::from).collect() };
+        let all = BTreeMap::from([
+            (pods[0].clone(), files(&["a.pod", "data.volume"])),
+            (pods[1].clone(), files(&["b.pod", "data.volume"])),
+        ]);
+        write(&paths, &all).unwrap();
+        let names = ["a.pod", "a.pod.d/x.conf", "data.volume"].map(PathBuf::from);
         assert!(stale(&paths, &pods[..1], &names).is_empty());
-        write(&paths, &pods[..1], &names).unwrap();
-        assert_eq!(stale(&paths, &pods[..1], &names[..1]), names[1..]);
-        assert_eq!(
-            take(&paths, &pods[0]).unwrap().unwrap(),
-            [PathBuf::from("a.pod.d/x.conf")]
-        );
+        write(
+            &paths,
+            &BTreeMap::from([(pods[0].clone(), names.iter().cloned().collect())]),
+        )
+        .unwrap();
+        assert_eq!(stale(&paths, &pods[..1], &names[..1]), names[1..2]);
+        assert_eq!(take(&paths, &pods[0]).unwrap().unwrap(), names[..2]);
         assert_eq!(take(&paths, &pods[1]).unwrap().unwrap().len(), 2);
         assert_eq!(take(&paths, &pods[1]).unwrap(), None);
     }
