@@ -290,7 +290,7 @@ const EXTENSIONS: &[&str] = &[
     "Wants",
 ];
 
-/// Whether a key of [`POD`] or [`CONTAINER`] is one that Quadlet does not know there.
+/// Whether a key of `POD` or `CONTAINER` is one that Quadlet does not know there.
 pub fn is_extension(name: &str) -> bool {
     EXTENSIONS.binary_search(&name).is_ok()
 }
