@@ -91,7 +91,7 @@ fn exec_hands_on_streams_signals_and_the_terminal() {
     // The size of our terminal is that of the command's, now and later.
     machine.ok(
         "systemd-run -q --unit typed script -qefc \"stty rows 31 cols 91; podunit exec -t own/a sh -c \\
-         'trap \\\"stty size\\\" WINCH; stty size; echo \\$TERM armed; while true; do sleep 0.05; done'\" /root/typed",
+         'trap \\\"stty size\\\" WINCH; until stty size; do sleep 0.05; done; echo \\$TERM armed; while true; do sleep 0.05; done'\" /root/typed",
     );
     machine.until("cat /root/typed", |ran| ran.stdout.contains("armed"));
     machine.run("cat /root/typed").says(&["31 91"]);
