@@ -4,7 +4,7 @@ use super::document::Entry;
 use super::keys::{self, INSTALL};
 use super::refused::{self, Owner};
 use super::section::short;
-use super::{relation, systemd_keys};
+use super::{instance, relation, systemd_keys};
 use crate::diagnostic::nearest;
 use crate::diagnostic::{Place, Problem, Severity};
 use crate::model::{Directive, MemberName, PodName, Request, ResourceName, SharedNetwork};
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Keys of `[Unit]` with names of units that may stand in `[Container …]` too.
-pub(super) const SHORT: [&str; 3] = ["After", "Requires", "Wants"];
+pub const SHORT: [&str; 3] = ["After", "Requires", "Wants"];
 
 /// systemd's `DefaultTimeoutStartSec=`.
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -60,7 +60,7 @@ impl Known {
     /// What the volume of a file is called, and whose unit makes it. Of a template the name may be followed by an
     /// instance.
     pub(super) fn volume(&self, base: &str) -> Option<(String, ResourceName)> {
-        let base = base.replace("@%i", "@");
+        let base = instance::named(base);
         let name = ResourceName::new(&*base).ok()?;
         let template = || self.volumes.get(name.template()?.as_str());
         let volume = self.volumes.get(&base).or_else(template)?;

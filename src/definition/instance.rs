@@ -16,6 +16,11 @@ pub(super) fn template(base: &str) -> Option<String> {
     (!instance.is_empty()).then(|| format!("{name}@"))
 }
 
+/// The name that a file has for another: `foo@%i`, which is of its own instance, is that of the template.
+pub(super) fn named(base: &str) -> String {
+    base.replace("@%i", "@")
+}
+
 /// Whether one of this name is known, or the template of which it is an instance.
 pub(super) fn is_in(base: &str, is_known: impl Fn(&str) -> bool) -> bool {
     is_known(base) || template(base).is_some_and(|template| is_known(&template))

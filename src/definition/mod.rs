@@ -52,6 +52,7 @@ mod systemd_keys;
 mod volume;
 
 pub use asked::{definitions_below, parts};
+pub use directive::SHORT;
 pub use keys::{DOCUMENTED, Rule, documented_keys, is_extension, rule_of};
 pub use lint::{LINTS, Lint, Lints, PROBLEMS};
 

@@ -26,6 +26,7 @@ const RELATIONS: [&str; 15] = [
     "Upholds",
     "Wants",
 ];
+
 /// Whether the values of a key of `[Unit]` are names of units.
 pub(super) fn is_relation(key: &str) -> bool {
     RELATIONS.contains(&key)
@@ -114,11 +115,6 @@ impl<'c> Context<'c> {
         Ok(unit)
     }
 
-    /// The unit of the member of this name.
-    fn own_unit(self, name: &str) -> Option<String> {
-        Some(self.pod?.member_unit(self.own(name)?))
-    }
-
     /// The pod that a container without one is. Of a template the name may be followed by an instance.
     fn lone(self, base: &str) -> Option<PodName> {
         let is_lone = instance::is_in(base, |base| self.known.lone.contains(base));
@@ -130,7 +126,7 @@ impl<'c> Context<'c> {
     /// The unit that owns the namespaces of the pod that a word names.
     fn infra_of(self, word: &str) -> Option<String> {
         let (kind, base) = Kind::of(word)?;
-        let base = base.replace("@%i", "@");
+        let base = instance::named(base);
         let pod = match kind {
             Kind::Pod => PodName::new(base).ok(),
             Kind::Container => self.lone(&base),
@@ -141,13 +137,13 @@ impl<'c> Context<'c> {
 
     /// The unit that a word names, or what is wrong with it and what to do.
     fn unit_of(self, word: &str) -> Result<String, (String, Option<String>)> {
-        if let Some(unit) = self.own_unit(word) {
-            return Ok(unit);
+        if let (Some(pod), Some(member)) = (self.pod, self.own(word)) {
+            return Ok(pod.member_unit(member));
         }
         let meant = |near: Option<&str>, suffix| near.map(|near| format!("did you mean {near}{suffix}?"));
         let members = || self.members.iter().map(MemberName::as_str);
         if let Some(base) = word.strip_suffix(".container") {
-            let base = base.replace("@%i", "@");
+            let base = instance::named(base);
             if let Some(pod) = self.lone(&base) {
                 return self.with_instance(word, pod.unit());
             }
@@ -163,7 +159,7 @@ impl<'c> Context<'c> {
             return Err(("there is no such container".to_owned(), Some(help)));
         }
         if let Some(base) = word.strip_suffix(".pod") {
-            let base = base.replace("@%i", "@");
+            let base = instance::named(base);
             let is_known = instance::is_in(&base, |base| self.known.pods.contains(base));
             let pod = PodName::new(&*base).ok().filter(|_| is_known);
             let near = || nearest::nearest(&base, self.known.pods.iter().map(String::as_str));
@@ -173,7 +169,7 @@ impl<'c> Context<'c> {
             };
         }
         if let Some((kind, base)) = Kind::of(word) {
-            return self.with_instance(word, self.resource_unit(kind, &base.replace("@%i", "@"))?);
+            return self.with_instance(word, self.resource_unit(kind, &instance::named(base))?);
         }
         // systemd expands specifiers in names itself.
         if unit_name_is_valid(word) || word.contains('%') && unit_name_is_valid(&word.replace('%', "")) {

@@ -2,7 +2,7 @@
 
 use super::Note;
 use super::file::{Files, Keys, Member, Other, Pod};
-use crate::definition::{Rule, is_extension, rule_of};
+use crate::definition::{Rule, SHORT, is_extension, rule_of};
 use crate::unitfile::{is_hidden, words};
 
 /// A file and its text.
@@ -85,9 +85,7 @@ impl Writer<'_> {
         self.header("Container");
         self.text.push_str(&format!("Pod={}.pod\n", pod.name));
         // What is short for [Unit] stands there, where Quadlet reads it too.
-        let (short, keys) = member
-            .keys
-            .partition(|key| ["After", "Requires", "Wants"].contains(&key));
+        let (short, keys) = member.keys.partition(|key| SHORT.contains(&key));
         self.own("Container", &keys);
         let mut unit = Keys::default();
         for (key, values) in short.iter() {

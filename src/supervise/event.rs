@@ -35,7 +35,8 @@ pub enum Event {
     Ports(Vec<u16>),
     /// There is no connection to systemd, and no unit in the pod's slice: infra and the members have ended.
     Vanished,
-    /// The moment of [`Action::Settle`] or [`Action::WatchLaunchers`] is over; how each member's launcher stands. Comes again while one is at work.
+    /// The moment of [`Action::Settle`] or [`Action::WatchLaunchers`] is over; how each member's launcher stands. Comes
+    /// again while one is at work.
     Settled(Vec<Launcher>),
     /// The time of [`Action::Alarm`] is over.
     Alarm,

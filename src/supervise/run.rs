@@ -385,12 +385,10 @@ impl Supervisor {
 
     /// Without a bus it may be this stop that keeps the bus away, which must not be for ever.
     fn extend_stop(&mut self) {
-        if self.bus.is_none() {
-            self.extend = Some(Instant::now() + EXTENSION / 3);
-            return;
+        if self.bus.is_some() {
+            self.notifier
+                .add(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros()));
         }
-        self.notifier
-            .add(format!("EXTEND_TIMEOUT_USEC={}", EXTENSION.as_micros()));
         self.extend = Some(Instant::now() + EXTENSION / 3);
     }
 

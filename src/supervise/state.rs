@@ -67,16 +67,18 @@ pub(super) struct Member {
     image: Option<usize>,
     /// Its start was asked for, and systemd has not begun with it: when it last did, before.
     asked: Option<u64>,
-    /// What is known of its launcher, and of which life of its unit, before or after systemd calls it active.
-    launch: (u128, Active, Launch),
+    /// What is known of its launcher, at which stage of its unit.
+    launch: Option<(Stage, Launch)>,
     /// What its probes last said, perhaps of an earlier life.
     probed: Probed,
 }
 
+/// The life of a unit, by its invocation, and whether systemd calls it active already.
+type Stage = (u128, Active);
+
 /// What is known of a member's launcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Launch {
-    Unseen,
     /// It is looked at in a moment.
     Asked,
     /// It has let the member's program begin.
@@ -97,7 +99,7 @@ impl Member {
             excused: 0,
             image: None,
             asked: None,
-            launch: (0, Active::Inactive, Launch::Unseen),
+            launch: None,
             probed: Probed::default(),
         }
     }

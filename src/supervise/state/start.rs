@@ -138,6 +138,6 @@ impl Member {
     /// Whether it has had its moment to fail in, if it needs one.
     fn has_settled(&self) -> bool {
         let needs = self.essential && self.settles && self.unit.active == Active::Active;
-        !needs || self.launch == (self.unit.invocation, Active::Active, Launch::LetGo)
+        !needs || self.launch == Some((self.stage(), Launch::LetGo))
     }
 }

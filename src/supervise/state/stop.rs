@@ -25,6 +25,13 @@ pub(in crate::supervise) struct Stop {
     pub(super) over: bool,
 }
 
+impl Stop {
+    fn end(&mut self, actions: &mut Vec<Action>) {
+        actions.push(Action::Exit(u8::from(self.failure.is_some())));
+        self.over = true;
+    }
+}
+
 impl Machine {
     pub(super) fn stop(&mut self, failure: Option<String>, cause: Option<&'static str>) {
         let runs = |at: &usize| self.members[*at].init && self.members[*at].unit.active == Active::Activating;
@@ -45,9 +52,9 @@ impl Machine {
     /// Infra and the members have ended; how, nobody says.
     pub(super) fn vanished(&mut self, actions: &mut Vec<Action>) {
         if let Phase::Stopping(stop) = &mut self.phase
-            && !std::mem::replace(&mut stop.over, true)
+            && !stop.over
         {
-            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
+            stop.end(actions);
         }
     }
 
@@ -109,8 +116,7 @@ impl Machine {
             self.take_back(&mut stop, actions);
         }
         if stop.settled && stop.waiting.iter().all(Option::is_none) {
-            actions.push(Action::Exit(u8::from(stop.failure.is_some())));
-            stop.over = true;
+            stop.end(actions);
         }
         self.phase = Phase::Stopping(stop);
     }

@@ -1,6 +1,6 @@
 //! A pod that has been ready: what belongs to it is brought back after a crash of infra, and what was never let go.
 
-use super::{Infra, Launch, Machine, Member, Phase, Standing, standing};
+use super::{Infra, Launch, Machine, Member, Phase, Stage, Standing, standing};
 use crate::supervise::event::{Action, Role};
 use crate::supervise::launcher::Launcher;
 use crate::systemd::unit::Active;
@@ -106,13 +106,13 @@ impl Machine {
     pub(super) fn look_at_launchers(&mut self, actions: &mut Vec<Action>) {
         let (mut settle, mut watch) = (false, false);
         for member in &mut self.members {
-            let now = (member.unit.invocation, member.unit.active);
-            let seen = member.launch.2 != Launch::Unseen && (member.launch.0, member.launch.1) == now;
+            let now = member.stage();
+            let seen = member.launch.is_some_and(|(then, _)| then == now);
             if seen || !member.is_launched() {
                 continue;
             }
-            member.launch = (now.0, now.1, Launch::Asked);
-            match now.1 == Active::Active || member.init {
+            member.launch = Some((now, Launch::Asked));
+            match member.unit.active == Active::Active || member.init {
                 true => settle = true,
                 false => watch = true,
             }
@@ -128,16 +128,16 @@ impl Machine {
     pub(super) fn settled(&mut self, launchers: &[Launcher], actions: &mut Vec<Action>) {
         let is_stopping = self.is_stopping();
         for (at, (member, launcher)) in self.members.iter_mut().zip(launchers).enumerate() {
-            let unit = &member.unit;
-            if !member.is_launched() || member.launch != (unit.invocation, unit.active, Launch::Asked) {
+            let now = member.stage();
+            if !member.is_launched() || member.launch != Some((now, Launch::Asked)) {
                 continue;
             }
             match launcher {
                 Launcher::AtWork => {}
-                Launcher::Done => member.launch.2 = Launch::LetGo,
+                Launcher::Done => member.launch = Some((now, Launch::LetGo)),
                 Launcher::Killed if is_stopping => {}
                 Launcher::Killed => {
-                    member.launch.2 = Launch::Killed;
+                    member.launch = Some((now, Launch::Killed));
                     // The start of one that is on its way fails, as it does when its launcher is killed earlier.
                     let (what, action) = match member.unit.active == Active::Active {
                         true => ("it is restarted", Action::RestartUnit(Role::Member(at))),
@@ -156,6 +156,10 @@ impl Machine {
 }
 
 impl Member {
+    pub(super) fn stage(&self) -> Stage {
+        (self.unit.invocation, self.unit.active)
+    }
+
     /// Whether systemd has a process of it, which may be its launcher.
     fn is_launched(&self) -> bool {
         matches!(self.unit.active, Active::Active | Active::Activating) && self.unit.main_pid != 0
